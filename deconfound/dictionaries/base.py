@@ -1,0 +1,30 @@
+"""The interface of the confounder dictionary."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from deconfound.component import Component
+from deconfound.registry import Registry
+from deconfound.types import Confounders
+
+
+class ConfounderDictionary(Component, ABC):
+    """Holds Z and P(z).
+
+    Embeddings and prior are buffers, or parameters where they are learned, so that they move, save
+    and load with the model.
+    """
+
+    @abstractmethod
+    def forward(self) -> Confounders:
+        """Return the dictionary as it stands.
+
+        Returns:
+            Confounders with embeddings (M, d), prior (M,) summing to one, and M names.
+        """
+
+
+dictionaries: Registry[ConfounderDictionary] = Registry(
+    "confounder dictionary", "deconfound.dictionaries"
+)

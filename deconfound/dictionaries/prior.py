@@ -1,0 +1,35 @@
+"""P(z): a distribution over the names of a dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from deconfound.errors import ConfigurationError
+
+
+def as_prior(values: Sequence[float] | Tensor | None, names: Sequence[str]) -> Tensor:
+    """Return P(z) as a float tensor (M,) that sums to one.
+
+    Args:
+        values: M non-negative numbers, not all zero; None is the uniform prior.
+        names: the M confounders, for the message.
+
+    Raises:
+        ConfigurationError: the wrong count, or a number that is negative or not finite.
+    """
+    if values is None:
+        return torch.full((len(names),), 1 / len(names))
+    prior = torch.as_tensor(values, dtype=torch.float32).detach().clone()
+    if prior.shape != (len(names),):
+        raise ConfigurationError(
+            f"prior: expected {len(names)} numbers, one per confounder, found {prior.numel()}"
+        )
+    if not torch.isfinite(prior).all() or (prior < 0).any() or prior.sum() == 0:
+        raise ConfigurationError(
+            f"prior: expected finite non-negative numbers that are not all zero, "
+            f"found {[round(p, 4) for p in prior.tolist()]}"
+        )
+    return prior / prior.sum()

@@ -1,0 +1,80 @@
+"""Names for configuration files, typed, open to third-party packages through entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+from deconfound.errors import ConfigurationError, unknown_name
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Implementations of one interface, by name.
+
+    A third-party package adds its own through an entry point in the group ``deconfound.<plural>``;
+    the entry point is loaded when its name is first asked for, never before.
+
+    Args:
+        kind: the interface in words, used in errors ("region selector").
+        group: entry-point group, e.g. ``"deconfound.selectors"``.
+    """
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind = kind
+        self.group = group
+        self._known: dict[str, type[T]] = {}
+
+    def register(self, name: str) -> Callable[[type[T]], type[T]]:
+        """Decorate a class to make it known as ``name``; a name taken by another is an error."""
+
+        def add(cls: type[T]) -> type[T]:
+            taken = self._known.get(name)
+            if taken is not None and taken is not cls:
+                raise ConfigurationError(
+                    f"{self.kind} {name!r} is already {taken.__qualname__}; "
+                    f"register {cls.__qualname__} under another name"
+                )
+            self._known[name] = cls
+            return cls
+
+        return add
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self._known, *(e.name for e in entry_points(group=self.group))}))
+
+    def __getitem__(self, name: str) -> type[T]:
+        if name not in self._known:
+            found = {e.name: e for e in entry_points(group=self.group)}
+            if name not in found:
+                raise unknown_name(self.kind, name, self)
+            self.register(name)(found[name].load())
+        return self._known[name]
+
+    def name_of(self, instance: T) -> str:
+        """Return the name under which the class of ``instance`` can be found again."""
+        for name in self:
+            if self[name] is type(instance):
+                return name
+        raise ConfigurationError(
+            f"{type(instance).__qualname__} is not a registered {self.kind}; decorate it with "
+            f"the registry's `register(name)` so that a saved model can find it again"
+        )
+
+    def build(self, spec: str | Mapping[str, Any], **defaults: Any) -> T:
+        """Build from a name, or from a mapping with ``name`` and the constructor's own arguments.
+
+        Args:
+            spec: ``"mtrs"`` or ``{"name": "mtrs", "alpha": 0.3}``.
+            defaults: arguments that the caller supplies and ``spec`` may override.
+        """
+        options = {"name": spec} if isinstance(spec, str) else dict(spec)
+        if "name" not in options:
+            raise ConfigurationError(f"a {self.kind} needs a `name`, one of: {', '.join(self)}")
+        cls = self[options.pop("name")]
+        try:
+            return cls(**{**defaults, **options})
+        except TypeError as error:
+            raise ConfigurationError(f"{self.kind} {cls.__qualname__}: {error}") from error
