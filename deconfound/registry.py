@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
@@ -63,18 +64,32 @@ class Registry(Generic[T]):
             f"the registry's `register(name)` so that a saved model can find it again"
         )
 
-    def build(self, spec: str | Mapping[str, Any], **defaults: Any) -> T:
+    def build(self, spec: str | Mapping[str, Any], **offered: Any) -> T:
         """Build from a name, or from a mapping with ``name`` and the constructor's own arguments.
 
         Args:
             spec: ``"mtrs"`` or ``{"name": "mtrs", "alpha": 0.3}``.
-            defaults: arguments that the caller supplies and ``spec`` may override.
+            offered: what the surroundings know (the width of the joint space, the prompts); the
+                constructor gets those it has a parameter for, unless ``spec`` sets them.
+
+        Raises:
+            UnknownNameError: a name that is not registered, or an argument the class does not take.
+            ConfigurationError: no name, or an argument missing.
         """
         options = {"name": spec} if isinstance(spec, str) else dict(spec)
         if "name" not in options:
             raise ConfigurationError(f"a {self.kind} needs a `name`, one of: {', '.join(self)}")
         cls = self[options.pop("name")]
-        try:
-            return cls(**{**defaults, **options})
-        except TypeError as error:
-            raise ConfigurationError(f"{self.kind} {cls.__qualname__}: {error}") from error
+        accepted = inspect.signature(cls).parameters
+        for option in options:
+            if option not in accepted:
+                raise unknown_name(f"option of {cls.__qualname__}", option, accepted)
+        arguments = {k: v for k, v in offered.items() if k in accepted} | options
+        missing = [
+            name
+            for name, parameter in accepted.items()
+            if parameter.default is parameter.empty and name not in arguments
+        ]
+        if missing:
+            raise ConfigurationError(f"{self.kind} {cls.__qualname__} needs {', '.join(missing)}")
+        return cls(**arguments)

@@ -6,7 +6,7 @@ d the width of the joint image-text space, (h, w) the grid of the vision tower.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -88,3 +88,7 @@ class Explanation:
     intervened: Intervened
     pooled: Tensor
     effects: Tensor | None = None
+
+    def with_effects(self, effects: Tensor) -> Explanation:
+        """Return the same record with per-confounder effects (B, M, N, d)."""
+        return replace(self, effects=effects)

@@ -1,0 +1,114 @@
+"""From what a user writes (a name, a mapping, a ready object) to the part that is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import nn
+
+from deconfound import vlm as vlms
+from deconfound.component import Component
+from deconfound.decoders import (
+    ReadySmpBody,
+    SegmentationBody,
+    TowerBody,
+    build_decoder,
+    canonical_architecture,
+)
+from deconfound.dictionaries import ConfounderDictionary, dictionaries
+from deconfound.encoders import TowerPyramid, levels_from_stride
+from deconfound.errors import ConfigurationError
+from deconfound.interventions import InterventionLayer, interventions
+from deconfound.packs import PromptPack
+from deconfound.prompts import PromptEmbeddings
+from deconfound.registry import Registry
+from deconfound.selectors import RegionSelector, selectors
+from deconfound.vlm import VisionLanguageModel, VisionTower
+
+C = TypeVar("C", bound=Component)
+Spec = str | Mapping[str, Any]
+
+
+def resolve_pack(pack: PromptPack | str | Path) -> PromptPack:
+    """Return the pack, looked up by name or path unless it is one."""
+    return pack if isinstance(pack, PromptPack) else PromptPack.load(pack)
+
+
+def resolve_vlm(vlm: VisionLanguageModel | str | Path, pack: PromptPack) -> VisionLanguageModel:
+    """Return the vision-language model, having checked that it can read every prompt whole."""
+    model = vlms.load(vlm)
+    pack.check_context(model.count_tokens, model.context_length)
+    return model
+
+
+def resolve_selector(spec: RegionSelector | Spec) -> RegionSelector:
+    """Return the region selector that is meant."""
+    return _component(selectors, RegionSelector, spec)
+
+
+def resolve_dictionary(
+    spec: ConfounderDictionary | Spec, pack: PromptPack, prompts: PromptEmbeddings
+) -> ConfounderDictionary:
+    """Return the dictionary that is meant; a named one is offered the pack's confounders."""
+    return _component(
+        dictionaries,
+        ConfounderDictionary,
+        spec,
+        names=pack.confounder_names,
+        embeddings=prompts.confounders,
+        dim=prompts.confounders.shape[1],
+    )
+
+
+def resolve_intervention(spec: InterventionLayer | Spec, dim: int) -> InterventionLayer:
+    """Return the intervention that is meant; a named one is offered the joint space's width."""
+    return _component(interventions, InterventionLayer, spec, dim=dim)
+
+
+def resolve_body(
+    decoder: str | Mapping[str, Any] | nn.Module, tower: VisionTower, classes: int
+) -> SegmentationBody:
+    """Return a decoder over the tower, or the ready SMP model."""
+    if classes < 1:
+        raise ConfigurationError(f"classes must be at least 1, found {classes}")
+    if isinstance(decoder, nn.Module):
+        return ReadySmpBody(decoder)
+    spec = decoder_spec(decoder)
+    pyramid = TowerPyramid.for_tower(tower)
+    options = {k: v for k, v in spec.items() if k != "name"}
+    return TowerBody(pyramid, build_decoder(spec["name"], pyramid.out_channels, classes, options))
+
+
+def decoder_spec(decoder: str | Mapping[str, Any] | nn.Module) -> dict[str, Any]:
+    """Return the decoder as JSON-able values, from which it can be built again."""
+    if isinstance(decoder, nn.Module):
+        config = {k: v for k, v in decoder.config.items() if not k.startswith("_")}
+        return {"smp_model": type(decoder).__name__, **config, "encoder_weights": None}
+    spec = {"name": decoder} if isinstance(decoder, str) else dict(decoder)
+    if "name" not in spec:
+        raise ConfigurationError("decoder: a mapping needs a `name`, an SMP architecture")
+    return {**spec, "name": canonical_architecture(spec["name"])}
+
+
+def resolve_levels(
+    levels: Sequence[int] | str, strides: Sequence[int], tower: VisionTower
+) -> Sequence[int]:
+    """Return the pyramid levels that the intervened map joins."""
+    if levels == "auto":
+        return levels_from_stride(strides, tower.grid_stride)
+    if isinstance(levels, str):
+        raise ConfigurationError(f"levels must be 'auto' or a list of integers, found {levels!r}")
+    return levels
+
+
+def _component(registry: Registry[C], interface: type[C], spec: C | Spec, **offered: Any) -> C:
+    if isinstance(spec, interface):
+        return spec
+    if isinstance(spec, str | Mapping):
+        return registry.build(spec, **offered)
+    raise ConfigurationError(
+        f"expected a {registry.kind}, its name, or a mapping with `name`, "
+        f"found {type(spec).__qualname__}"
+    )

@@ -1,0 +1,159 @@
+"""CausalSegmenter: the picture of DESIGN §3 as code.
+
+::
+
+    images ──► tower ──► dense C ──► selector ──► F ──► intervention ◄── Z ◄── dictionary
+                 │                                          │
+                 └──► pyramid ──────── fusion ◄── scatter ◄─┘ F_ca
+                                         │
+                                      decoder ──► logits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deconfound import assembly, saving
+from deconfound.decoders import SegmentationBody
+from deconfound.dictionaries import ConfounderDictionary
+from deconfound.encoders import LevelFusion
+from deconfound.interventions import HasEffects, Identity, InterventionLayer
+from deconfound.packs import PromptPack
+from deconfound.prompts import PromptEmbeddings
+from deconfound.selectors import RegionSelector, scatter, similarity_map
+from deconfound.types import Explanation
+from deconfound.vlm import VisionLanguageModel
+
+
+class CausalSegmenter(nn.Module):
+    """A segmentation model that adjusts for confounders named in a prompt pack.
+
+    An ordinary module: ``model(images)`` returns logits, as every SMP model does.
+
+    Args:
+        decoder: an SMP architecture (``"Unet"``, …; all twelve), which then decodes the vision
+            tower itself; a mapping with ``name`` and SMP's own options; or a ready SMP model, whose
+            encoder is kept and beside which the tower runs.
+        pack: a prompt pack, or its name, or the path of its YAML file.
+        vlm: ``"mini"``, ``"ViT-L-14/openai"``, the path of weights, or a ready model.
+        selector: a region selector, its registered name, or a mapping with ``name`` and options.
+        dictionary: a confounder dictionary, likewise.
+        intervention: an intervention layer, likewise.
+        classes: output channels: 1 is binary; K + 1 is background and the pack's K classes.
+        levels: pyramid levels that the intervened map joins (1 is stride 2, …, -1 the deepest);
+            ``"auto"``: those no finer than the tower's own grid.
+        train_tower: ``"frozen"``, ``"all"``, or how many of the last blocks are trained.
+
+    Attributes:
+        intervening: False passes the regions by the intervention (training starts that way).
+
+    Raises:
+        DeconfoundError: a part that is unknown, cannot be loaded, or does not fit the others.
+    """
+
+    def __init__(
+        self,
+        decoder: str | Mapping[str, Any] | nn.Module = "Unet",
+        pack: PromptPack | str | Path = "endoscopy",
+        vlm: VisionLanguageModel | str | Path = "mini",
+        selector: RegionSelector | str | Mapping[str, Any] = "mtrs",
+        dictionary: ConfounderDictionary | str | Mapping[str, Any] = "text",
+        intervention: InterventionLayer | str | Mapping[str, Any] = "cross_attention",
+        *,
+        classes: int = 1,
+        levels: Sequence[int] | str = "auto",
+        train_tower: str | int = "frozen",
+    ) -> None:
+        super().__init__()
+        pack = assembly.resolve_pack(pack)
+        vlm = assembly.resolve_vlm(vlm, pack)
+        self.pack = pack
+        self.tower = vlm.tower
+        self.prompts = PromptEmbeddings(pack, vlm.encode_text)
+        self.selector = assembly.resolve_selector(selector)
+        self.dictionary = assembly.resolve_dictionary(dictionary, pack, self.prompts)
+        self.intervention = assembly.resolve_intervention(intervention, vlm.embed_dim)
+        self.body: SegmentationBody = assembly.resolve_body(decoder, self.tower, classes)
+        self.fusion = LevelFusion(
+            vlm.embed_dim,
+            self.body.channels,
+            assembly.resolve_levels(levels, self.body.strides, self.tower),
+        )
+        self.decoder_spec = assembly.decoder_spec(decoder)
+        self.classes = classes
+        self.train_tower = train_tower
+        self.tower.set_trainable(train_tower)
+        self.intervening = True
+        self._bystander = Identity()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (B, classes, H, W) for images (B, 3, H, W), normalised as `normalize` does."""
+        return self.trace(images).logits
+
+    def trace(self, images: Tensor) -> Explanation:
+        """Run the model and keep what it computed on the way; images (B, 3, H, W), any H and W."""
+        sized = self._resize(images, self.body.size_for(*images.shape[-2:]))
+        visual = self.tower(sized)
+        regions = self.selector(visual.dense, self.prompts.classes)
+        confounders = self.dictionary()
+        intervene = self.intervention if self.intervening else self._bystander
+        intervened = intervene(regions, confounders)
+        context = scatter(visual.dense, regions.index, intervened.features)
+        pyramid, rest = self.body.encode(sized, visual)
+        logits = self.body.decode(self.fusion(pyramid, context), rest)
+        return Explanation(
+            logits=self._resize(logits, images.shape[-2:]),
+            scores=similarity_map(visual.dense, self.prompts.classes),
+            regions=regions,
+            confounders=confounders,
+            intervened=intervened,
+            pooled=visual.pooled,
+        )
+
+    def explain(self, images: Tensor) -> Explanation:
+        """Return everything the model can say of the images, per-confounder effects included.
+
+        Effects are None where the intervention does not declare them (`HasEffects`).
+        """
+        traced = self.trace(images)
+        if not isinstance(self.intervention, HasEffects):
+            return traced
+        effects = self.intervention.effects(traced.regions, traced.confounders)
+        return traced.with_effects(effects)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Turn RGB images in [0, 1] into what the vision tower was trained on."""
+        return self.tower.normalize(images)
+
+    def parameter_groups(self, lr: float, tower_factor: float = 1.0) -> list[dict[str, Any]]:
+        """Return the trainable parameters for an optimizer, the tower's at ``lr·tower_factor``."""
+        tower = [p for p in self.tower.parameters() if p.requires_grad]
+        inside = {id(p) for p in self.tower.parameters()}
+        rest = [p for p in self.parameters() if p.requires_grad and id(p) not in inside]
+        groups = [{"params": rest, "lr": lr}, {"params": tower, "lr": lr * tower_factor}]
+        return [group for group in groups if group["params"]]
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write ``config.json`` and ``model.safetensors``; see `deconfound.saving.save`."""
+        return saving.save(self, Path(folder))
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, device: str | torch.device = "cpu") -> CausalSegmenter:
+        """Load what `save_pretrained` wrote: a folder, or a repository on the Hugging Face hub.
+
+        Needs neither the network (for a folder) nor the VLM's text tower: the pack and its
+        embeddings are part of the saved model.
+        """
+        return saving.load(cls, source).to(device)
+
+    @staticmethod
+    def _resize(maps: Tensor, size: Sequence[int]) -> Tensor:
+        if tuple(maps.shape[-2:]) == tuple(size):
+            return maps
+        return F.interpolate(maps, tuple(size), mode="bilinear", align_corners=False)
