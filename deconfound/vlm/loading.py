@@ -1,0 +1,109 @@
+"""`load`: a vision-language model by open_clip name, by path, or ready made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from deconfound.errors import WeightsError
+from deconfound.vlm.architecture import MODEL_KEYS, build_clip, tower_spec
+from deconfound.vlm.model import Tokenizer, VisionLanguageModel, default_tokenizer
+from deconfound.vlm.names import MINI, resolve_name
+from deconfound.vlm.tower import VisionTower
+from deconfound.vlm.weights import PICKLES, download, find_weights, load_weights, refuse_pickle
+
+CONFIG = "open_clip_config.json"
+MINI_FOLDER = Path(__file__).parent / MINI
+
+
+def load(name: str | Path | VisionLanguageModel, dense: str = "auto") -> VisionLanguageModel:
+    """Load a vision-language model, on the CPU, in float32 and evaluation mode.
+
+    Args:
+        name: ``"architecture/tag"`` of open_clip (``"ViT-L-14/openai"``; the ``-quickgelu``
+            architecture is taken where the tag demands it), ``"mini"`` for the bundled small model, a
+            folder in open_clip's own format, or a ``.safetensors`` file with ``open_clip_config.json``
+            beside it; a ready model is returned as it is.
+        dense: the dense variant, see `ViTTower`; ``"auto"`` keeps a ready model's own.
+
+    Raises:
+        UnknownNameError: open_clip knows no such architecture or tag; near names are listed.
+        ConfigurationError: the name insists on the wrong activation, or a configuration is unusable.
+        WeightsError: weights are missing, damaged, pickled, of another model, or not downloadable.
+    """
+    if isinstance(name, VisionLanguageModel):
+        return name if dense in ("auto", name.tower.dense) else name.with_dense(dense)
+    if str(name) == MINI:
+        return _from_folder(MINI_FOLDER, find_weights(MINI_FOLDER), MINI, dense)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _from_folder(path, find_weights(path), str(name), dense)
+    if path.suffix in PICKLES:
+        raise refuse_pickle(path)
+    if path.suffix == ".safetensors" or path.is_file():
+        return _from_folder(path.parent, path, str(name), dense)
+    if isinstance(name, Path) or str(name).count("/") > 1 or str(name).startswith((".", "/", "~")):
+        raise WeightsError(f"{path} does not exist; expected a model folder or .safetensors file")
+    return _from_name(str(name), dense)
+
+
+def _from_name(name: str, dense: str) -> VisionLanguageModel:
+    resolved = resolve_name(name)
+    weights = download(str(resolved), resolved.published)
+    tokenizer = _tokenizer(resolved.architecture, str(resolved))
+    return _assemble(
+        resolved.model_cfg, resolved.published, weights, tokenizer, str(resolved), dense
+    )
+
+
+def _from_folder(folder: Path, weights: Path, name: str, dense: str) -> VisionLanguageModel:
+    model_cfg, preprocess = _read_config(folder / CONFIG)
+    named = bool(model_cfg["text_cfg"].get("hf_tokenizer_name"))
+    tokenizer = _tokenizer(f"local-dir:{folder}", name) if named else default_tokenizer(model_cfg)
+    return _assemble(model_cfg, preprocess, weights, tokenizer, name, dense)
+
+
+def _assemble(
+    model_cfg: dict[str, Any],
+    preprocess: dict[str, Any],
+    weights: Path,
+    tokenizer: Tokenizer,
+    name: str,
+    dense: str,
+) -> VisionLanguageModel:
+    clip = build_clip(model_cfg)
+    tower = VisionTower.from_visual(clip.visual, tower_spec(model_cfg, preprocess, name, dense))
+    load_weights(clip, weights)
+    return VisionLanguageModel(clip.eval(), tower.eval(), tokenizer, name)
+
+
+def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read open_clip's model configuration and preprocessing from a folder's JSON file."""
+    if not path.is_file():
+        raise WeightsError(
+            f"{path} does not exist; expected open_clip's configuration (model_cfg, preprocess_cfg) "
+            f"beside the weights"
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path} is not readable JSON ({error}); save it again") from error
+    config = content.get("model_cfg", content) if isinstance(content, dict) else None
+    if not isinstance(config, dict) or any(key not in config for key in MODEL_KEYS):
+        raise WeightsError(
+            f"{path} is no open_clip configuration; expected {', '.join(MODEL_KEYS)}"
+        )
+    return config, content.get("preprocess_cfg") or {}
+
+
+def _tokenizer(source: str, name: str) -> Tokenizer:
+    """Return open_clip's tokenizer, some of which come from other libraries and are downloaded."""
+    try:
+        return default_tokenizer(source)
+    except Exception as error:  # transformers lets through whatever its transport raises
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(
+            f"the tokenizer of {name} could not be loaded ({reason}); install transformers, and "
+            f"fetch the tokenizer on a connected machine or set HF_HOME to a cache that holds it"
+        ) from error

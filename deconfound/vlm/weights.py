@@ -1,0 +1,151 @@
+"""Weights into an open_clip model: found, downloaded, and loaded from safetensors only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from deconfound.errors import WeightsError
+
+PREFERRED = "open_clip_model.safetensors"
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+
+
+def refuse_pickle(path: Path) -> WeightsError:
+    """Return the error for a pickled file, which could run code when it is opened."""
+    return WeightsError(
+        f"{path} is a pickle, which can run code when opened, and is not read; convert it where you "
+        f"trust it with `safetensors.torch.save_file(torch.load('{path.name}', weights_only=True), "
+        f"'{PREFERRED}')` and pass that file"
+    )
+
+
+def find_weights(folder: Path) -> Path:
+    """Return the one safetensors file of a model folder.
+
+    Raises:
+        WeightsError: there is none, or several and none under open_clip's own name.
+    """
+    if (folder / PREFERRED).is_file():
+        return folder / PREFERRED
+    found = sorted(folder.glob("*.safetensors"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(path.name for path in found)
+        raise WeightsError(f"{folder} holds {names}; rename the one to use to {PREFERRED}")
+    pickles = sorted(path for path in folder.iterdir() if path.suffix in PICKLES)
+    if pickles:
+        raise refuse_pickle(pickles[0])
+    raise WeightsError(f"{folder} holds no weights; expected {PREFERRED} in it")
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Read all tensors of a safetensors file.
+
+    Raises:
+        WeightsError: there is no such file, or it is truncated or no safetensors file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise WeightsError(f"{path} does not exist; expected a safetensors file there")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path} cannot be read as safetensors ({error}), so it is damaged or was cut short; "
+            f"fetch or save it again"
+        ) from error
+
+
+def load_weights(clip: nn.Module, path: Path) -> None:
+    """Load a safetensors file into an open_clip model, completely or not at all.
+
+    open_clip's own loader does it, so checkpoints of related formats are converted as it converts them.
+
+    Raises:
+        WeightsError: the file cannot be read or holds another model's weights.
+    """
+    import open_clip
+
+    tensors = read_safetensors(path)
+    try:
+        open_clip.load_checkpoint(clip, str(path), strict=True)
+    except (RuntimeError, KeyError, ValueError, AttributeError, StopIteration) as error:
+        raise WeightsError(
+            f"{path} does not fit its model configuration: {_difference(clip, tensors)}; "
+            f"pass the configuration and the weights of one model"
+        ) from error
+
+
+def _difference(clip: nn.Module, tensors: dict[str, Tensor]) -> str:
+    """Say in a few words how tensors differ from what the model expects."""
+    expected = clip.state_dict()
+    missing = sorted(expected.keys() - tensors.keys())
+    unexpected = sorted(tensors.keys() - expected.keys())
+    other = sorted(k for k in expected.keys() & tensors if expected[k].shape != tensors[k].shape)
+    parts = []
+    if missing:
+        parts.append(f"{len(missing)} expected tensors are missing (such as {missing[0]})")
+    if unexpected:
+        parts.append(f"{len(unexpected)} tensors are not of this model (such as {unexpected[0]})")
+    if other:
+        found, wanted = tuple(tensors[other[0]].shape), tuple(expected[other[0]].shape)
+        parts.append(
+            f"{len(other)} tensors have another shape (such as {other[0]}, "
+            f"expected {wanted}, found {found})"
+        )
+    return ", ".join(parts) or "open_clip refused it"
+
+
+def download(name: str, published: dict[str, Any]) -> Path:
+    """Download the safetensors file of a pretrained tag, or take it from the Hugging Face cache.
+
+    Args:
+        name: the model, for errors.
+        published: open_clip's entry for the tag.
+
+    Raises:
+        WeightsError: the tag is published as a pickle only, or nothing could be downloaded.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    repository, _, file = published.get("hf_hub", "").rpartition("/")
+    if not repository:
+        raise _only_pickle(name)
+    file = str(Path(file).with_suffix(".safetensors")) if file else PREFERRED
+    try:
+        return Path(hf_hub_download(repository, file))
+    except EntryNotFoundError as error:
+        if _is_offline(error):
+            raise _cannot_download(name, repository, file, error) from error
+        raise _only_pickle(name) from error
+    except Exception as error:  # the hub's client lets through whatever its transport raises
+        raise _cannot_download(name, repository, file, error) from error
+
+
+def _is_offline(error: Exception) -> bool:
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    return isinstance(error, LocalEntryNotFoundError)
+
+
+def _only_pickle(name: str) -> WeightsError:
+    return WeightsError(
+        f"the weights of {name} are published as a pickle only, which is not read; download and "
+        f"convert them to {PREFERRED} where you trust them, write open_clip_config.json beside it, "
+        f"and pass the folder"
+    )
+
+
+def _cannot_download(name: str, repository: str, file: str, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"the weights of {name} could not be downloaded ({type(error).__name__}); on a connected "
+        f"machine fetch {file} and open_clip_config.json from {repository} and pass their folder, or "
+        f"set HF_HOME to a cache that holds them"
+    )
