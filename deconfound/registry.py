@@ -80,7 +80,7 @@ class Registry(Generic[T]):
         if "name" not in options:
             raise ConfigurationError(f"a {self.kind} needs a `name`, one of: {', '.join(self)}")
         cls = self[options.pop("name")]
-        accepted = inspect.signature(cls).parameters
+        accepted = _named_parameters(cls)
         for option in options:
             if option not in accepted:
                 raise unknown_name(f"option of {cls.__qualname__}", option, accepted)
@@ -93,3 +93,9 @@ class Registry(Generic[T]):
         if missing:
             raise ConfigurationError(f"{self.kind} {cls.__qualname__} needs {', '.join(missing)}")
         return cls(**arguments)
+
+
+def _named_parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """Return the constructor's parameters that can be given by name."""
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {k: p for k, p in inspect.signature(cls).parameters.items() if p.kind in by_name}
