@@ -97,7 +97,7 @@ def resolve_levels(
 ) -> Sequence[int]:
     """Return the pyramid levels that the intervened map joins."""
     if levels == "auto":
-        return levels_from_stride(strides, tower.grid_stride)
+        return levels_from_stride(strides, tower.multiple)
     if isinstance(levels, str):
         raise ConfigurationError(f"levels must be 'auto' or a list of integers, found {levels!r}")
     return levels

@@ -18,7 +18,7 @@ from deconfound.errors import ConfigurationError, WeightsError
 from deconfound.interventions import interventions
 from deconfound.packs import PromptPack
 from deconfound.selectors import selectors
-from deconfound.vlm import VisionLanguageModel
+from deconfound.vlm.textless import TextlessModel
 
 if TYPE_CHECKING:
     from deconfound.segmenter import CausalSegmenter
@@ -85,7 +85,7 @@ def load(cls: type[CausalSegmenter], source: str | Path) -> CausalSegmenter:
         model = cls(
             decoder=_decoder(config["decoder"]),
             pack=PromptPack.from_mapping(config["pack"]),
-            vlm=VisionLanguageModel.without_text(config["tower"]),
+            vlm=TextlessModel(config["tower"]),
             selector=config["selector"],
             dictionary=config["dictionary"],
             intervention=config["intervention"],

@@ -25,7 +25,7 @@ class TextPromptDictionary(ConfounderDictionary):
         embeddings: (M, d), their text embeddings, L2-normalised; None for a dictionary whose
             values come from a state dict, which then needs ``dim``.
         prior: P(z), M non-negative numbers that need not sum to one; None is uniform.
-        centre: subtract the mean embedding z̄. Prompts of one template are nearly parallel (a cosine
+        centre: subtract the mean embedding z̄ = Σ_z P(z)·z. Prompts of one template are nearly parallel (a cosine
             of 0.97 leaves the part that varies ~100 times smaller), and attention washes out.
         dim: d, where ``embeddings`` is None.
 
@@ -62,7 +62,7 @@ class TextPromptDictionary(ConfounderDictionary):
         """Return the prompts' embeddings, centred on request, with the prior."""
         embeddings = self.embeddings
         if self.centre:
-            embeddings = embeddings - embeddings.mean(dim=0, keepdim=True)
+            embeddings = embeddings - self.prior @ embeddings
         return Confounders(embeddings, self.prior, self.names)
 
     def options(self) -> dict[str, Any]:
