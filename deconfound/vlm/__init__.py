@@ -1,7 +1,7 @@
 """Vision-language models: one adapter over open_clip, and the bundled small model.
 
-`load` finds a model by name or path, `VisionLanguageModel` encodes text, and its `tower` reads images
-into the joint image-text space.
+`load` finds a model by name or path, `VisionLanguageModel` encodes text, and its `tower` reads
+images into the joint image-text space.
 """
 
 from __future__ import annotations

@@ -6,14 +6,12 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
 from deconfound.errors import ConfigurationError
 
 MODEL_KEYS = ("embed_dim", "vision_cfg", "text_cfg")
 
 
-def build_clip(model_cfg: Mapping[str, Any]) -> nn.Module:
+def build_clip(model_cfg: Mapping[str, Any]) -> Any:
     """Build an open_clip model with random weights, downloading nothing.
 
     Args:

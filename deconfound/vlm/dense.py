@@ -1,8 +1,8 @@
 """How the last transformer block gives features of every location, as a table of variants.
 
-A CLIP tower is trained only through its pooled embedding, so the last block's own patch tokens need
-not lie in the joint space: each variant changes what that block attends to, and whether its residual
-connection and MLP stay. `ln_post` and `proj` follow all of them (DESIGN section 5, "Dense features").
+A CLIP tower is trained only through its pooled embedding, so the last block's own patch tokens
+need not lie in the joint space: each variant changes what that block attends to, and whether its
+residual connection and MLP stay. `ln_post` and `proj` follow all of them (DESIGN section 5).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +27,8 @@ class DenseVariant:
     """One way to read locations from the last block.
 
     Attributes:
-        attend: from queries, keys and values (B, heads, 1 + h·w, c), class token first, and the grid
-            (h, w), to the attended values of the h·w locations (B, heads, h·w, c).
+        attend: from queries, keys and values (B, heads, 1 + h·w, c), class token first, and the
+            grid (h, w), to the attended values of the h·w locations (B, heads, h·w, c).
         residual: whether the block's input is added to the attention's output.
         mlp: whether the block's MLP follows.
         source: where the variant was proposed.
@@ -89,9 +90,7 @@ DENSE_VARIANTS: Mapping[str, DenseVariant] = MappingProxyType(
 """The variants by name; besides them `native` reads the block's patch tokens as they are."""
 
 
-def last_block(
-    block: nn.Module, tokens: Tensor, variant: DenseVariant, grid: tuple[int, int]
-) -> Tensor:
+def last_block(block: Any, tokens: Tensor, variant: DenseVariant, grid: tuple[int, int]) -> Tensor:
     """Run an open_clip residual attention block in the way of ``variant``.
 
     Args:
@@ -113,7 +112,7 @@ def last_block(
     return x
 
 
-def _split_heads(attention: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _split_heads(attention: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Project (B, L, c) to queries, keys and values (B, heads, L, c / heads)."""
     batch, length, width = x.shape
     heads = attention.num_heads
@@ -122,7 +121,7 @@ def _split_heads(attention: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tenso
     return _optional(attention, "ln_q")(q), _optional(attention, "ln_k")(k), v
 
 
-def _join_heads(attention: nn.Module, x: Tensor) -> Tensor:
+def _join_heads(attention: Any, x: Tensor) -> Tensor:
     """Turn (B, heads, L, c / heads) into (B, L, c) as the attention layer itself would."""
     scale = getattr(attention, "head_scale", None)
     x = x if scale is None else x * scale
@@ -130,6 +129,6 @@ def _join_heads(attention: nn.Module, x: Tensor) -> Tensor:
     return attention.out_proj(_optional(attention, "ln_inner")(x))
 
 
-def _optional(module: nn.Module, name: str) -> Callable[[Tensor], Tensor]:
+def _optional(module: Any, name: str) -> Callable[[Tensor], Tensor]:
     """Return a norm that only open_clip's custom blocks have, or the identity."""
     return getattr(module, name, nn.Identity())

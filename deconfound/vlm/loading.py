@@ -8,8 +8,9 @@ from typing import Any
 
 from deconfound.errors import WeightsError
 from deconfound.vlm.architecture import MODEL_KEYS, build_clip, tower_spec
-from deconfound.vlm.model import Tokenizer, VisionLanguageModel, default_tokenizer
+from deconfound.vlm.model import VisionLanguageModel
 from deconfound.vlm.names import MINI, resolve_name
+from deconfound.vlm.text import OpenClipText, Tokenizer, default_tokenizer
 from deconfound.vlm.tower import VisionTower
 from deconfound.vlm.weights import PICKLES, download, find_weights, load_weights, refuse_pickle
 
@@ -22,15 +23,15 @@ def load(name: str | Path | VisionLanguageModel, dense: str = "auto") -> VisionL
 
     Args:
         name: ``"architecture/tag"`` of open_clip (``"ViT-L-14/openai"``; the ``-quickgelu``
-            architecture is taken where the tag demands it), ``"mini"`` for the bundled small model, a
-            folder in open_clip's own format, or a ``.safetensors`` file with ``open_clip_config.json``
-            beside it; a ready model is returned as it is.
+            architecture is taken where the tag demands it), ``"mini"`` for the bundled small
+            model, a folder in open_clip's own format, or a ``.safetensors`` file with
+            ``open_clip_config.json`` beside it; a ready model is returned as it is.
         dense: the dense variant, see `ViTTower`; ``"auto"`` keeps a ready model's own.
 
     Raises:
         UnknownNameError: open_clip knows no such architecture or tag; near names are listed.
-        ConfigurationError: the name insists on the wrong activation, or a configuration is unusable.
-        WeightsError: weights are missing, damaged, pickled, of another model, or not downloadable.
+        ConfigurationError: the name insists on the wrong activation, or a setting cannot work.
+        WeightsError: weights are missing, damaged, pickled, of another model, or out of reach.
     """
     if isinstance(name, VisionLanguageModel):
         return name if dense in ("auto", name.tower.dense) else name.with_dense(dense)
@@ -75,15 +76,16 @@ def _assemble(
     clip = build_clip(model_cfg)
     tower = VisionTower.from_visual(clip.visual, tower_spec(model_cfg, preprocess, name, dense))
     load_weights(clip, weights)
-    return VisionLanguageModel(clip.eval(), tower.eval(), tokenizer, name)
+    text = OpenClipText(clip.eval(), tokenizer, name, tower.embed_dim)
+    return VisionLanguageModel(tower.eval(), text, name)
 
 
 def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read open_clip's model configuration and preprocessing from a folder's JSON file."""
     if not path.is_file():
         raise WeightsError(
-            f"{path} does not exist; expected open_clip's configuration (model_cfg, preprocess_cfg) "
-            f"beside the weights"
+            f"{path} does not exist; expected open_clip's configuration (model_cfg, "
+            f"preprocess_cfg) beside the weights"
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -82,6 +82,6 @@ def _mismatch(name: str, quick: bool, plain: str, has_plain: bool) -> str:
         f"use {plain!r}" if other else "open_clip has no architecture that fits, use another tag"
     )
     return (
-        f"QuickGELU mismatch in {name!r}: the weights were trained with {trained}, the architecture "
-        f"computes {built}; {remedy}"
+        f"QuickGELU mismatch in {name!r}: the weights were trained with {trained}, the "
+        f"architecture computes {built}; {remedy}"
     )

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 def resize_positions(
     positions: Tensor, native: tuple[int, int], grid: tuple[int, int], prefix: int = 1
 ) -> Tensor:
-    """Interpolate position embeddings to another grid, bicubically, without touching the stored ones.
+    """Interpolate position embeddings bicubically to another grid; the stored ones stay.
 
     Args:
         positions: (prefix + h·w, c), the embeddings as trained, class or mean token first.
@@ -35,7 +35,7 @@ def nearest_multiple(size: int, multiple: int) -> int:
 
 
 def resample(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resample maps (B, C, H, W) bilinearly to ``size``; at their own size return them unchanged."""
+    """Resample maps (B, C, H, W) bilinearly to ``size``; at that size return them as they are."""
     if tuple(images.shape[-2:]) == tuple(size):
         return images
     return F.interpolate(images, size=size, mode="bilinear", align_corners=False)

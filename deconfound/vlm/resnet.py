@@ -17,9 +17,9 @@ from deconfound.vlm.tower import VisionTower
 class ResNetTower(VisionTower):
     """A `ModifiedResNet` of open_clip.
 
-    Dense features are the attention pool's value path at each location, ``c_proj(v_proj(layer4))`` as
-    1×1 convolutions: what the pool would give if it attended to that location alone (MaskCLIP, arXiv
-    2112.01071). Raw layer4 is not in the joint space.
+    Dense features are the attention pool's value path at each location, ``c_proj(v_proj(layer4))``
+    as 1×1 convolutions: what the pool would give if it attended to that location alone (MaskCLIP,
+    arXiv 2112.01071). Raw layer4 is not in the joint space.
 
     Stages are the stem before its pooling and layer1 … layer4, at strides 2, 4, 8, 16, 32.
     """
@@ -28,7 +28,7 @@ class ResNetTower(VisionTower):
     dense_choices = ("maskclip",)
     pyramid_kind = "resnet"
 
-    def __init__(self, visual: nn.Module, spec: Mapping[str, Any]) -> None:
+    def __init__(self, visual: Any, spec: Mapping[str, Any]) -> None:
         super().__init__(visual, spec)
         size = visual.image_size
         self.image_size = (size, size) if isinstance(size, int) else tuple(size)
@@ -66,7 +66,7 @@ class ResNetTower(VisionTower):
         return F.conv2d(values, pool.c_proj.weight[:, :, None, None], pool.c_proj.bias)
 
     def _pool(self, x: Tensor) -> Tensor:
-        """Pool layer4 (B, c, h, w) to (B, d): the mean token attends to itself and every location."""
+        """Pool layer4 (B, c, h, w) to (B, d): their mean attends to itself and every location."""
         pool = self.visual.attnpool
         grid = (int(x.shape[-2]), int(x.shape[-1]))
         tokens = x.flatten(2).transpose(1, 2)

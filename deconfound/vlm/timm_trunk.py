@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor, nn
 
@@ -25,14 +25,17 @@ class TimmTower(VisionTower):
     Trunks of tokens keep the image size they were trained at, to which images are resampled;
     convolutional trunks take any multiple of 32.
 
-    Stages are four hidden maps: after evenly spaced blocks of equal resolution, or the four stages of
-    a trunk that has them.
+    Stages are four hidden maps: after evenly spaced blocks of equal resolution, or the four stages
+    of a trunk that has them.
+
+    Where a class token alone was aligned with text (EVA, MobileCLIP-B), patch tokens read in this
+    way are only near the joint space; prefer an open_clip tower there, which has other variants.
     """
 
     visual_class = "TimmModel"
     dense_choices = ("native",)
 
-    def __init__(self, visual: nn.Module, spec: Mapping[str, Any]) -> None:
+    def __init__(self, visual: Any, spec: Mapping[str, Any]) -> None:
         super().__init__(visual, spec)
         trunk, self._blocks_name = visual.trunk, _blocks_name(visual.trunk, spec["name"])
         _refuse_what_cannot_be_projected(visual, spec["name"])
@@ -61,6 +64,13 @@ class TimmTower(VisionTower):
         tokens = self._tokens(final) if self._is_tokens else self._cells(final)
         return VisualFeatures(tokens.transpose(1, 2).unflatten(2, grid), pooled, stages)
 
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode; patches are never dropped, because every location is needed."""
+        super().train(mode)
+        if isinstance(getattr(self.visual.trunk, "patch_drop", None), nn.Module):
+            self.visual.trunk.patch_drop.eval()
+        return self
+
     def blocks(self) -> Sequence[nn.Module]:
         """Return the trunk's blocks, or its stages where it is built of those."""
         return list(getattr(self.visual.trunk, self._blocks_name))
@@ -82,7 +92,7 @@ class TimmTower(VisionTower):
         return self.visual.head(trunk.head(trunk.fc_norm(tokens)))
 
     def _cells(self, final: Tensor) -> Tensor:
-        """Bring a map (B, c, h, w) to the joint space (B, h·w, d), each location as its own image."""
+        """Bring a map (B, c, h, w) to the joint space (B, h·w, d), each location an own image."""
         trunk = self.visual.trunk
         channels_last = getattr(trunk, "output_fmt", "NCHW") == "NHWC"
         cells = final.flatten(1, 2) if channels_last else final.flatten(2).transpose(1, 2)
@@ -96,17 +106,17 @@ def _evenly(depth: int, parts: int) -> tuple[int, ...]:
     return tuple(math.ceil(depth * k / parts) - 1 for k in range(1, parts + 1))
 
 
-def _blocks_name(trunk: nn.Module, name: str) -> str:
+def _blocks_name(trunk: Any, name: str) -> str:
     for candidate in BLOCKS:
         if isinstance(getattr(trunk, candidate, None), (nn.Sequential, nn.ModuleList)):
             return candidate
     raise ConfigurationError(
-        f"vision tower {name}: timm trunk {type(trunk).__name__} has no {', '.join(BLOCKS)}, so its "
-        f"hidden maps cannot be read"
+        f"vision tower {name}: timm trunk {type(trunk).__name__} has none of {', '.join(BLOCKS)}, "
+        f"so its hidden maps cannot be read"
     )
 
 
-def _refuse_what_cannot_be_projected(visual: nn.Module, name: str) -> None:
+def _refuse_what_cannot_be_projected(visual: Any, name: str) -> None:
     trunk = visual.trunk
     if not hasattr(trunk, "forward_intermediates"):
         raise ConfigurationError(
@@ -115,7 +125,7 @@ def _refuse_what_cannot_be_projected(visual: nn.Module, name: str) -> None:
         )
     if hasattr(visual.head, "pool"):
         raise ConfigurationError(
-            f"vision tower {name}: timm_pool={type(visual.head.pool).__name__} attends with positions "
-            f"of the whole map, so a location alone has no place in the joint space; use a tower "
-            f"that pools by 'avg', 'token' or 'map'"
+            f"vision tower {name}: {type(visual.head.pool).__name__} attends with positions of the "
+            f"whole map, so a location alone has no place in the joint space; use a tower that "
+            f"pools by 'avg', 'token' or 'map'"
         )

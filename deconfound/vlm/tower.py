@@ -1,4 +1,4 @@
-"""What every vision tower offers: dense, pooled and staged features, normalisation, partial training."""
+"""What every vision tower offers: features of three kinds, normalisation, partial training."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ class VisionTower(nn.Module, ABC):
 
     Args:
         visual: open_clip's visual module.
-        spec: JSON-able description from which the tower can be built again: ``name``, ``embed_dim``,
-            ``vision_cfg``, ``quick_gelu``, ``mean``, ``std``, ``dense`` (``"auto"`` is resolved).
+        spec: JSON-able description from which the tower can be built again: ``name``,
+            ``embed_dim``, ``vision_cfg``, ``quick_gelu``, ``mean``, ``std``, ``dense``
+            (``"auto"`` is resolved).
 
     Attributes:
         embed_dim: d, the width of the joint image-text space.
         image_size: (H, W) the tower was trained at.
         multiple: an image side must be a multiple of this; others are resampled.
         stage_channels: channels of the maps in `VisualFeatures.stages`, shallow to deep.
-        pyramid_kind: ``"resnet"`` where the stages are a pyramid of strides 2 to 32, else ``"vit"``.
+        pyramid_kind: ``"resnet"`` where the stages have strides 2, 4, 8, 16, 32, else ``"vit"``.
         num_blocks: how many residual blocks `set_trainable` can count from the end.
         dense: the dense variant in use.
         mean: per channel, of the images the tower was trained on, in [0, 1].
@@ -46,6 +47,9 @@ class VisionTower(nn.Module, ABC):
 
     _subclasses: ClassVar[list[type[VisionTower]]] = []
 
+    visual: Any
+    _mean: Tensor
+    _std: Tensor
     embed_dim: int
     image_size: tuple[int, int]
     multiple: int
@@ -55,7 +59,7 @@ class VisionTower(nn.Module, ABC):
         super().__init_subclass__(**kwargs)
         VisionTower._subclasses.append(cls)
 
-    def __init__(self, visual: nn.Module, spec: Mapping[str, Any]) -> None:
+    def __init__(self, visual: Any, spec: Mapping[str, Any]) -> None:
         super().__init__()
         self.visual = visual
         self.embed_dim = int(spec["embed_dim"])
@@ -69,7 +73,7 @@ class VisionTower(nn.Module, ABC):
         self.register_buffer("_std", torch.tensor(self.std).view(1, 3, 1, 1), persistent=False)
 
     @staticmethod
-    def from_visual(visual: nn.Module, spec: Mapping[str, Any]) -> VisionTower:
+    def from_visual(visual: Any, spec: Mapping[str, Any]) -> VisionTower:
         """Wrap open_clip's visual module in the tower that can read it.
 
         Args:
@@ -103,7 +107,7 @@ class VisionTower(nn.Module, ABC):
         missing = [key for key in SPEC_KEYS if key not in spec]
         if missing:
             raise ConfigurationError(f"tower spec lacks {', '.join(missing)}; take it from a tower")
-        # The smallest text tower there is: open_clip builds a visual module only as half of a model.
+        # The smallest text tower: open_clip builds a visual module only as half of a model.
         text = {"context_length": 1, "vocab_size": 1, "width": 8, "heads": 1, "layers": 1}
         keys = ("embed_dim", "vision_cfg", "quick_gelu")
         clip = build_clip({**{key: spec[key] for key in keys}, "text_cfg": text})
@@ -118,6 +122,11 @@ class VisionTower(nn.Module, ABC):
     def num_blocks(self) -> int:
         """How many residual blocks the tower has."""
         return len(self.blocks())
+
+    @property
+    def grid_stride(self) -> int:
+        """Pixels per location of the dense map."""
+        return self.multiple
 
     @property
     def trainable(self) -> str | int:
@@ -148,7 +157,7 @@ class VisionTower(nn.Module, ABC):
             images: (B, 3, H, W), normalised as `normalize` does, of any size.
 
         Returns:
-            `VisualFeatures`: dense (B, d, h, w) in the joint space, pooled (B, d) exactly as open_clip
+            `VisualFeatures`: dense (B, d, h, w) in the joint space, pooled (B, d) as open_clip
             encodes the image (resampled if its size does not fit), and the stages.
 
         Raises:
@@ -200,7 +209,8 @@ class VisionTower(nn.Module, ABC):
                 raise unknown_name("trainable part of a vision tower", what, ("frozen", "all"))
             if isinstance(what, bool) or not 1 <= what <= self.num_blocks:
                 raise ConfigurationError(
-                    f"trainable blocks of a vision tower: expected 1 to {self.num_blocks}, got {what}"
+                    f"trainable blocks of a vision tower: expected 1 to {self.num_blocks}, "
+                    f"got {what}"
                 )
         self._trainable = what
         for parameter in self.visual.parameters():

@@ -22,8 +22,8 @@ class ViTTower(VisionTower):
 
     The blocks run once; the last one runs natively for the pooled embedding and, unless the dense
     variant is ``"native"``, once more in the variant's way for the dense features. ``"auto"`` reads
-    patch tokens natively where training aligned them with text through the pooling (average pooling,
-    or an attentional pooler, whose value path is then followed for each location), and by
+    patch tokens natively where training aligned them with text through the pooling (average
+    pooling, or an attentional pooler, whose value path is then followed for each location), and by
     ``"maskclip"`` where a class token alone was aligned (DESIGN section 5).
 
     Patch dropout, a device of contrastive pre-training, is never applied: every location is needed.
@@ -34,7 +34,7 @@ class ViTTower(VisionTower):
     visual_class = "VisionTransformer"
     dense_choices = ("native", *DENSE_VARIANTS)
 
-    def __init__(self, visual: nn.Module, spec: Mapping[str, Any]) -> None:
+    def __init__(self, visual: Any, spec: Mapping[str, Any]) -> None:
         _refuse_what_has_no_joint_space(visual)
         super().__init__(visual, spec)
         patch_height, patch_width = visual.patch_size
@@ -54,7 +54,7 @@ class ViTTower(VisionTower):
         return self.visual.attn_pool is None and self.visual.pool_type == "tok"
 
     def auto_dense(self) -> str:
-        """Return ``"native"`` where patch tokens are pooled, ``"maskclip"`` where a class token is."""
+        """Return ``"native"`` where patch tokens are pooled, ``"maskclip"`` for a class token."""
         return "maskclip" if self.class_pool else "native"
 
     def features(self, images: Tensor) -> VisualFeatures:
@@ -124,7 +124,7 @@ def _to_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
     return tokens.transpose(1, 2).unflatten(2, grid)
 
 
-def _values(pooler: nn.Module, tokens: Tensor) -> Tensor:
+def _values(pooler: Any, tokens: Tensor) -> Tensor:
     """Return what an attentional pooler would give if it attended to one token alone.
 
     Args:
@@ -143,11 +143,11 @@ def _values(pooler: nn.Module, tokens: Tensor) -> Tensor:
     return attention.out_proj(values)
 
 
-def _refuse_what_has_no_joint_space(visual: nn.Module) -> None:
+def _refuse_what_has_no_joint_space(visual: Any) -> None:
     if getattr(visual, "attn_pool_contrastive", None) is not None:
         raise ConfigurationError(
-            f"attentional_pool={visual.attn_pool_type!r} pools with a second pooler over the first, so "
-            f"a location alone has no place in the joint space; use a tower with one pooler or none"
+            f"attentional_pool={visual.attn_pool_type!r} pools with two poolers, so a location "
+            f"alone has no place in the joint space; use a tower with one pooler or none"
         )
     if visual.pool_type not in ("tok", "avg"):
         raise ConfigurationError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from deconfound.errors import WeightsError
 
@@ -16,9 +16,9 @@ PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 def refuse_pickle(path: Path) -> WeightsError:
     """Return the error for a pickled file, which could run code when it is opened."""
     return WeightsError(
-        f"{path} is a pickle, which can run code when opened, and is not read; convert it where you "
-        f"trust it with `safetensors.torch.save_file(torch.load('{path.name}', weights_only=True), "
-        f"'{PREFERRED}')` and pass that file"
+        f"{path} is a pickle, which can run code when opened, and is not read; convert it where "
+        f"you trust it with `safetensors.torch.save_file(torch.load('{path.name}', "
+        f"weights_only=True), '{PREFERRED}')` and pass that file"
     )
 
 
@@ -62,10 +62,10 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def load_weights(clip: nn.Module, path: Path) -> None:
+def load_weights(clip: Any, path: Path) -> None:
     """Load a safetensors file into an open_clip model, completely or not at all.
 
-    open_clip's own loader does it, so checkpoints of related formats are converted as it converts them.
+    open_clip's own loader does it, which also converts checkpoints of related formats.
 
     Raises:
         WeightsError: the file cannot be read or holds another model's weights.
@@ -82,7 +82,7 @@ def load_weights(clip: nn.Module, path: Path) -> None:
         ) from error
 
 
-def _difference(clip: nn.Module, tensors: dict[str, Tensor]) -> str:
+def _difference(clip: Any, tensors: dict[str, Tensor]) -> str:
     """Say in a few words how tensors differ from what the model expects."""
     expected = clip.state_dict()
     missing = sorted(expected.keys() - tensors.keys())
@@ -146,6 +146,6 @@ def _only_pickle(name: str) -> WeightsError:
 def _cannot_download(name: str, repository: str, file: str, error: Exception) -> WeightsError:
     return WeightsError(
         f"the weights of {name} could not be downloaded ({type(error).__name__}); on a connected "
-        f"machine fetch {file} and open_clip_config.json from {repository} and pass their folder, or "
-        f"set HF_HOME to a cache that holds them"
+        f"machine fetch {file} and open_clip_config.json from {repository} and pass their folder, "
+        f"or set HF_HOME to a cache that holds them"
     )

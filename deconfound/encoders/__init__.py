@@ -1,0 +1,9 @@
+"""A vision tower's stages as the feature pyramid of SMP decoders."""
+
+from __future__ import annotations
+
+from deconfound.encoders.fusion import LevelFusion, levels_from_stride
+from deconfound.encoders.pyramid import TowerPyramid
+from deconfound.encoders.smp_encoder import TowerEncoder
+
+__all__ = ["LevelFusion", "TowerEncoder", "TowerPyramid", "levels_from_stride"]
