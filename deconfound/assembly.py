@@ -93,11 +93,11 @@ def decoder_spec(decoder: str | Mapping[str, Any] | nn.Module) -> dict[str, Any]
 
 
 def resolve_levels(
-    levels: Sequence[int] | str, strides: Sequence[int], tower: VisionTower
+    levels: Sequence[int] | str, body: SegmentationBody, tower: VisionTower
 ) -> Sequence[int]:
     """Return the pyramid levels that the intervened map joins."""
     if levels == "auto":
-        return levels_from_stride(strides, tower.multiple)
+        return levels_from_stride(body.strides, tower.multiple, body.levels_read)
     if isinstance(levels, str):
         raise ConfigurationError(f"levels must be 'auto' or a list of integers, found {levels!r}")
     return levels

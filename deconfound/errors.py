@@ -58,7 +58,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
         known: every name that would have been accepted.
     """
     known = sorted(known)
-    near = difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=3, cutoff=0.5)
-    near = [k for k in known if k.lower() in near]
+    spelled = {k.lower(): k for k in known}
+    near = [spelled[k] for k in difflib.get_close_matches(name.lower(), spelled, n=3, cutoff=0.5)]
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}."
     return UnknownNameError(f"unknown {kind} {name!r}; {hint}")

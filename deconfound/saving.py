@@ -18,7 +18,7 @@ from deconfound.errors import ConfigurationError, WeightsError
 from deconfound.interventions import interventions
 from deconfound.packs import PromptPack
 from deconfound.selectors import selectors
-from deconfound.vlm.textless import TextlessModel
+from deconfound.vlm import VisionLanguageModel
 
 if TYPE_CHECKING:
     from deconfound.segmenter import CausalSegmenter
@@ -77,15 +77,13 @@ def load(cls: type[CausalSegmenter], source: str | Path) -> CausalSegmenter:
         WeightsError: a file that is missing, damaged, or not of this format.
     """
     folder = Path(source)
-    files = (
-        [folder / CONFIG, folder / WEIGHTS] if folder.is_dir() else _download(str(source))
-    )
+    files = [folder / CONFIG, folder / WEIGHTS] if folder.is_dir() else _download(str(source))
     config = _read_config(files[0])
     try:
         model = cls(
             decoder=_decoder(config["decoder"]),
             pack=PromptPack.from_mapping(config["pack"]),
-            vlm=TextlessModel(config["tower"]),
+            vlm=VisionLanguageModel.without_text(config["tower"]),
             selector=config["selector"],
             dictionary=config["dictionary"],
             intervention=config["intervention"],
@@ -139,7 +137,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _download(repository: str) -> list[Path]:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return [Path(hf_hub_download(repository, name)) for name in (CONFIG, WEIGHTS)]

@@ -83,7 +83,8 @@ class CausalSegmenter(nn.Module):
         self.fusion = LevelFusion(
             vlm.embed_dim,
             self.body.channels,
-            assembly.resolve_levels(levels, self.body.strides, self.tower),
+            assembly.resolve_levels(levels, self.body, self.tower),
+            self.body.levels_read,
         )
         self.decoder_spec = assembly.decoder_spec(decoder)
         self.classes = classes
@@ -144,7 +145,9 @@ class CausalSegmenter(nn.Module):
         return saving.save(self, Path(folder))
 
     @classmethod
-    def from_pretrained(cls, source: str | Path, device: str | torch.device = "cpu") -> CausalSegmenter:
+    def from_pretrained(
+        cls, source: str | Path, device: str | torch.device = "cpu"
+    ) -> CausalSegmenter:
         """Load what `save_pretrained` wrote: a folder, or a repository on the Hugging Face hub.
 
         Needs neither the network (for a folder) nor the VLM's text tower: the pack and its

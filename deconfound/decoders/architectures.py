@@ -28,25 +28,51 @@ ARCHITECTURES = (
 # PAN pools its deepest map three times at stride 16; below this side nothing is left to pool.
 SMALLEST_SIDE = {"PAN": 128}
 
+# Levels that an architecture reads, counted from the deepest; the others read all but the image.
+_DEEPEST_FOUR = (-4, -3, -2, -1)
+_READ = {
+    "FPN": _DEEPEST_FOUR,
+    "PAN": _DEEPEST_FOUR,
+    "UPerNet": _DEEPEST_FOUR,
+    "DPT": _DEEPEST_FOUR,
+    "DeepLabV3Plus": (-4, -1),
+    "DeepLabV3": (-1,),
+    "PSPNet": (-1,),
+}
+
+
+def levels_read(architecture: str, num_maps: int) -> tuple[int, ...]:
+    """Return which of ``num_maps`` maps, entry 0 being the image, a decoder looks at."""
+    if architecture in _READ:
+        return tuple(num_maps + level for level in _READ[architecture])
+    return tuple(range(1, num_maps))
+
 
 class SmpDecoder(nn.Module):
     """The decoder and head of an SMP model; the encoder is somebody else's.
 
     Attributes:
-        depth: how many levels below the image the decoder reads.
+        architecture: as SMP spells it.
+        depth: how many levels below the image the decoder is given.
         output_stride: the stride of the deepest of them.
         smallest_side: images smaller than this are enlarged first, in pixels.
     """
 
     def __init__(
-        self, decoder: nn.Module, head: nn.Module, depth: int, output_stride: int, smallest_side: int
+        self,
+        architecture: str,
+        decoder: nn.Module,
+        head: nn.Module,
+        depth: int = 5,
+        output_stride: int = 32,
     ) -> None:
         super().__init__()
+        self.architecture = architecture
         self.decoder = decoder
         self.head = head
         self.depth = depth
         self.output_stride = output_stride
-        self.smallest_side = smallest_side
+        self.smallest_side = SMALLEST_SIDE.get(architecture, 32)
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
         """Return logits (B, C, H', W') from maps at strides 1, 2, 4, …."""
@@ -85,11 +111,11 @@ def build_decoder(
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"decoder {name}: {error}") from error
     return SmpDecoder(
+        name,
         model.decoder,
         model.segmentation_head,
         depth=model.encoder._depth,
         output_stride=model.encoder.output_stride,
-        smallest_side=SMALLEST_SIDE.get(name, 32),
     )
 
 
@@ -162,7 +188,7 @@ def _build_dpt(channels: Sequence[int], classes: int, options: dict[str, Any]) -
         fusion_channels=width,
     )
     head = DPTSegmentationHead(width, classes, activation=None, kernel_size=3, upsampling=2)
-    return SmpDecoder(_WithoutPrefix(decoder), head, 5, output_stride=32, smallest_side=32)
+    return SmpDecoder("DPT", _WithoutPrefix(decoder), head)
 
 
 class _WithoutPrefix(nn.Module):

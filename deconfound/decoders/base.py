@@ -22,6 +22,7 @@ class SegmentationBody(nn.Module, ABC):
     Attributes:
         channels: channels of every map in the list, entry 0 being the image.
         strides: their strides, entry 0 being 1.
+        levels_read: indices of the maps that the decoder looks at.
         multiple: image sides must be multiples of this, in pixels.
         smallest_side: and no smaller than this.
         fixed_size: (H, W), where the encoder accepts no other size; None is the rule.
@@ -29,6 +30,7 @@ class SegmentationBody(nn.Module, ABC):
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
+    levels_read: tuple[int, ...]
     multiple: int
     smallest_side: int
     fixed_size: tuple[int, int] | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from deconfound.decoders.architectures import SMALLEST_SIDE
+from deconfound.decoders.architectures import SMALLEST_SIDE, levels_read
 from deconfound.decoders.base import SegmentationBody
 from deconfound.errors import ConfigurationError
 from deconfound.types import VisualFeatures
@@ -40,7 +40,9 @@ class ReadySmpBody(SegmentationBody):
             )
         encoder = model.encoder
         self.model = model
-        self.has_image = hasattr(encoder, "_out_channels") and not hasattr(encoder, "output_strides")
+        self.has_image = hasattr(encoder, "_out_channels") and not hasattr(
+            encoder, "output_strides"
+        )
         channels = tuple(encoder.out_channels)
         if self.has_image:
             self.channels = channels
@@ -48,6 +50,7 @@ class ReadySmpBody(SegmentationBody):
         else:  # DPT's encoder lists its token maps alone
             self.channels = (3, *channels)
             self.strides = (1, *encoder.output_strides)
+        self.levels_read = levels_read(type(model).__name__, len(self.channels))
         self.multiple = math.lcm(*self.strides)
         self.smallest_side = SMALLEST_SIDE.get(type(model).__name__, self.multiple)
         self.fixed_size = _fixed_size(encoder)

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from deconfound.decoders.architectures import SmpDecoder
+from deconfound.decoders.architectures import SmpDecoder, levels_read
 from deconfound.decoders.base import SegmentationBody
 from deconfound.encoders import TowerPyramid
 from deconfound.types import VisualFeatures
@@ -26,9 +26,10 @@ class TowerBody(SegmentationBody):
         pyramid.set_output_stride(decoder.output_stride)
         self.pyramid = pyramid
         self.decoder = decoder
-        levels = decoder.depth + 1
-        self.channels = tuple(pyramid.out_channels[:levels])
-        self.strides = tuple(min(2**level, decoder.output_stride) for level in range(levels))
+        num_maps = decoder.depth + 1
+        self.channels = tuple(pyramid.out_channels[:num_maps])
+        self.strides = pyramid.strides[:num_maps]
+        self.levels_read = levels_read(decoder.architecture, num_maps)
         self.multiple = 32
         self.smallest_side = decoder.smallest_side
 

@@ -19,20 +19,21 @@ class LevelFusion(nn.Module):
     Args:
         dim: d, the width of the map.
         channels: channels of every pyramid level, entry 0 being the image.
-        levels: indices into ``channels``, 1 to ``len(channels) - 1``; negative ones count from the
-            deepest.
+        levels: indices into ``channels``; negative ones count from the deepest.
+        allowed: the levels that the decoder reads; a map that joins another would be lost.
 
     Raises:
-        ConfigurationError: a level that the pyramid does not have, twice the same, or the image.
+        ConfigurationError: a level that is not allowed, or twice the same.
     """
 
-    def __init__(self, dim: int, channels: Sequence[int], levels: Sequence[int]) -> None:
+    def __init__(
+        self, dim: int, channels: Sequence[int], levels: Sequence[int], allowed: Sequence[int]
+    ) -> None:
         super().__init__()
-        depth = len(channels)
-        chosen = [level + depth if level < 0 else level for level in levels]
-        if len(set(chosen)) != len(chosen) or not all(0 < level < depth for level in chosen):
+        chosen = [level + len(channels) if level < 0 else level for level in levels]
+        if len(set(chosen)) != len(chosen) or not set(chosen) <= set(allowed):
             raise ConfigurationError(
-                f"levels must be distinct and lie in 1 to {depth - 1} (or -1 to {1 - depth}), "
+                f"levels must be distinct and among those the decoder reads, {list(allowed)}, "
                 f"found {list(levels)}"
             )
         self.levels = tuple(sorted(chosen))
@@ -57,15 +58,17 @@ class LevelFusion(nn.Module):
         return joined
 
 
-def levels_from_stride(strides: Sequence[int], grid_stride: int) -> tuple[int, ...]:
-    """Return the levels no finer than the tower's own grid, at least the deepest.
+def levels_from_stride(
+    strides: Sequence[int], grid_stride: int, allowed: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the allowed levels no finer than the tower's own grid, at least the deepest.
 
     Args:
         strides: stride of every pyramid level, entry 0 being the image at 1.
         grid_stride: pixels per location of the dense map.
+        allowed: the levels that the decoder reads.
     """
-    coarse = tuple(level for level, stride in enumerate(strides) if level and stride >= grid_stride)
-    return coarse or (len(strides) - 1,)
+    return tuple(level for level in allowed if strides[level] >= grid_stride) or (allowed[-1],)
 
 
 def _zero_projection(dim: int, channels: int) -> nn.Conv2d:

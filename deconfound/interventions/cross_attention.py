@@ -63,7 +63,9 @@ class CrossAttentionIntervention(InterventionLayer):
         if heads < 1 or dim % heads:
             raise ConfigurationError(f"cross-attention heads must divide dim={dim}, found {heads}")
         if not temperature > 0:
-            raise ConfigurationError(f"cross-attention temperature must be > 0, found {temperature}")
+            raise ConfigurationError(
+                f"cross-attention temperature must be > 0, found {temperature}"
+            )
         if merge not in get_args(Merge):
             raise unknown_name("merge", str(merge), get_args(Merge))
         if merge == "replace":

@@ -56,6 +56,8 @@ def class_coverage(
         (B, K, h·w), in [0, 1].
     """
     if binary:
-        mask = torch.where(class_index[:, None, None] >= 0, mask * (class_index[:, None, None] + 1), 0)
+        mask = torch.where(
+            class_index[:, None, None] >= 0, mask * (class_index[:, None, None] + 1), 0
+        )
     one_hot = F.one_hot(mask, num_classes + 1)[..., 1:].movedim(-1, 1).float()
     return F.adaptive_avg_pool2d(one_hot, grid).flatten(2)

@@ -39,7 +39,9 @@ def test_centring_restores_contrast_between_nearly_parallel_prompts() -> None:
 
 
 def test_the_prior_is_normalised_and_uniform_by_default() -> None:
-    assert TextPromptDictionary(NAMES, torch.randn(3, 4))().prior.tolist() == pytest.approx([1 / 3] * 3)
+    assert TextPromptDictionary(NAMES, torch.randn(3, 4))().prior.tolist() == pytest.approx(
+        [1 / 3] * 3
+    )
     weighted = TextPromptDictionary(NAMES, torch.randn(3, 4), prior=[2, 1, 1])
     assert weighted().prior.tolist() == pytest.approx([0.5, 0.25, 0.25])
 

@@ -166,10 +166,14 @@ def test_settings_out_of_range(options, error, message) -> None:
 def test_widths_are_checked_at_the_boundary() -> None:
     model, index = CrossAttentionIntervention(DIM), torch.zeros(1, 1, dtype=torch.int64)
     z = Confounders(torch.randn(2, DIM), torch.full((2,), 0.5), ("a", "b"))
-    with pytest.raises(ShapeError, match=r"CrossAttentionIntervention: expected regions \(B, N, 16\)"):
+    with pytest.raises(
+        ShapeError, match=r"CrossAttentionIntervention: expected regions \(B, N, 16\)"
+    ):
         model(Regions(torch.randn(1, 1, 8), index), z)
     with pytest.raises(ShapeError, match=r"expected confounders \(M, 16\)"):
-        model(Regions(torch.randn(1, 1, DIM), index), Confounders(torch.randn(2, 8), z.prior, z.names))
+        model(
+            Regions(torch.randn(1, 1, DIM), index), Confounders(torch.randn(2, 8), z.prior, z.names)
+        )
     with pytest.raises(ShapeError, match=r"expected a prior \(2,\)"):
         model(
             Regions(torch.randn(1, 1, DIM), index),

@@ -54,7 +54,10 @@ def test_causal_loss_without_any_class_sends_no_nan_back() -> None:
     features = torch.randn(1, 3, 8, requires_grad=True)
     regions = Regions(features, torch.arange(3)[None])
     loss = CausalAlignmentLoss()(
-        regions, Intervened(features, torch.ones(1, 3, 1)), torch.zeros(1, 2, 3), torch.randn(2, 3, 8)
+        regions,
+        Intervened(features, torch.ones(1, 3, 1)),
+        torch.zeros(1, 2, 3),
+        torch.randn(2, 3, 8),
     )
     loss.backward()
     assert torch.equal(features.grad, torch.zeros_like(features))

@@ -9,19 +9,20 @@ import warnings
 import pytest
 import segmentation_models_pytorch as smp
 import torch
-from tests.tiny import tiny_vlm
 
-from deconfound import CausalLoss, CausalSegmenter, MTRS
-from deconfound.decoders import ARCHITECTURES
+from deconfound import MTRS, CausalLoss, CausalSegmenter
+from deconfound.decoders import ARCHITECTURES, build_decoder
+from deconfound.decoders.architectures import levels_read
 from deconfound.errors import ConfigurationError, UnknownNameError, WeightsError
 from deconfound.interventions import CrossAttentionIntervention, Identity
+from tests.tiny import tiny_vlm
 
 # What an architecture needs to be small; the rest of it is SMP's own.
 SMALL = {
     "Unet": {"decoder_channels": (16, 16, 8, 8, 8)},
     "UnetPlusPlus": {"decoder_channels": (16, 16, 8, 8, 8)},
     "MAnet": {"decoder_channels": (16, 16, 8, 8, 8), "decoder_pab_channels": 8},
-    "FPN": {"decoder_pyramid_channels": 16, "decoder_segmentation_channels": 8},
+    "FPN": {"decoder_pyramid_channels": 16, "decoder_segmentation_channels": 32},
     "PSPNet": {"psp_out_channels": 16},
     "DeepLabV3": {"decoder_channels": 16},
     "DeepLabV3Plus": {"decoder_channels": 16},
@@ -57,7 +58,10 @@ def test_every_decoder_forward_backward_save_load(decoder: str, vlm: str, tmp_pa
     logits = model(images)
     assert logits.shape == (2, 1, 64, 96)
     logits.mean().backward()
-    for name, parameter in [*model.body.decoder.named_parameters(), *model.fusion.named_parameters()]:
+    for name, parameter in [
+        *model.body.decoder.named_parameters(),
+        *model.fusion.named_parameters(),
+    ]:
         assert parameter.grad is not None, name
     assert any(p.grad is not None and p.grad.any() for p in model.intervention.parameters())
     model.eval().save_pretrained(tmp_path / "model")
@@ -208,9 +212,7 @@ def test_saved_files_that_do_not_belong_together(tmp_path) -> None:
 
 
 def test_parts_can_be_given_ready() -> None:
-    model = small(
-        selector=MTRS(0.2), intervention=CrossAttentionIntervention(32, depth=2, heads=4)
-    )
+    model = small(selector=MTRS(0.2), intervention=CrossAttentionIntervention(32, depth=2, heads=4))
     assert (model.selector.alpha, len(model.intervention.layers)) == (0.2, 2)
     assert model(torch.randn(1, 3, 64, 64)).shape == (1, 1, 64, 64)
 
@@ -224,7 +226,7 @@ def test_parts_can_be_given_ready() -> None:
         ({"intervention": "cross-attention"}, UnknownNameError, "did you mean cross_attention?"),
         ({"intervention": {**HEADS, "dept": 1}}, UnknownNameError, "did you mean depth"),
         ({"pack": "endoscpy"}, UnknownNameError, "did you mean endoscopy"),
-        ({"levels": (0,)}, ConfigurationError, "levels must be distinct and lie in 1 to 5"),
+        ({"levels": (0,)}, ConfigurationError, "among those the decoder reads, [1, 2, 3, 4, 5], found [0]"),
         ({"levels": "deep"}, ConfigurationError, "levels must be 'auto' or a list of integers"),
         ({"classes": 0}, ConfigurationError, "classes must be at least 1, found 0"),
         ({"decoder": torch.nn.Linear(1, 1)}, ConfigurationError, "found Linear"),
@@ -235,6 +237,20 @@ def test_every_mistake_is_one_sentence(options, error, message) -> None:
         CausalSegmenter(**{"decoder": "Unet", "vlm": tiny_vlm(), "intervention": HEADS, **options})
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_levels_a_decoder_reads_are_those_that_matter(architecture: str) -> None:
+    channels = (3, 32, 32, 32, 32, 32)
+    decoder = build_decoder(architecture, channels, 1).eval()
+    strides = [min(2**level, decoder.output_stride) for level in range(decoder.depth + 1)]
+    maps = [
+        torch.randn(1, c, 128 // s, 128 // s, requires_grad=True)
+        for c, s in zip(channels, strides, strict=False)
+    ]
+    decoder(maps).square().sum().backward()
+    felt = tuple(i for i, m in enumerate(maps) if m.grad is not None and m.grad.any())
+    assert felt == levels_read(architecture, len(maps))
 
 
 def test_smp_knows_nothing_of_us_afterwards() -> None:
