@@ -1,0 +1,28 @@
+"""Rendered endoscopy with known causes: scenes, confounders that can be set, five hospitals.
+
+A structural causal model in pictures: the site chooses confounders and lesion classes, the scene is
+drawn, and :func:`render` shows it under any strengths of the twelve confounders. The same scenes with
+other strengths are the exact counterfactual ``do(z)``.
+"""
+
+from deconfound.simulation.dataset import RenderedSite
+from deconfound.simulation.names import ASSOCIATED, CLASSES, CONFOUNDERS, GROUPS
+from deconfound.simulation.render import render
+from deconfound.simulation.sampling import sample_classes, sample_strengths
+from deconfound.simulation.scenes import IMAGES_PER_PATIENT, Scenes
+from deconfound.simulation.sites import SITES, Site
+
+__all__ = [
+    "ASSOCIATED",
+    "CLASSES",
+    "CONFOUNDERS",
+    "GROUPS",
+    "IMAGES_PER_PATIENT",
+    "SITES",
+    "RenderedSite",
+    "Scenes",
+    "Site",
+    "render",
+    "sample_classes",
+    "sample_strengths",
+]
