@@ -1,0 +1,70 @@
+"""What any recipe needs besides the model: schedule, loop, metrics, run folder, table, report.
+
+Importing this package is cheap. The loop loads Lightning Fabric, the table rich, the report Jinja2
+and matplotlib, each when it is first used; ``pip install "deconfound[recipes]"`` brings them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deconfound.training.distributed import launch
+    from deconfound.training.engine import fit
+    from deconfound.training.evaluation import evaluate
+    from deconfound.training.history import EpochRecord, History
+    from deconfound.training.metrics import MethodResult, Scores, ScoresRow, SegmentationMetrics
+    from deconfound.training.processes import is_main_process
+    from deconfound.training.progress import TrainingProgress
+    from deconfound.training.run_folder import RunFolder
+    from deconfound.training.schedule import Schedule, learning_rate_factor
+    from deconfound.training.settings import TrainingSettings
+    from deconfound.training.table import results_json, results_table
+
+_HOME = {
+    "EpochRecord": "history",
+    "History": "history",
+    "MethodResult": "metrics",
+    "RunFolder": "run_folder",
+    "Schedule": "schedule",
+    "Scores": "metrics",
+    "ScoresRow": "metrics",
+    "SegmentationMetrics": "metrics",
+    "TrainingProgress": "progress",
+    "TrainingSettings": "settings",
+    "evaluate": "evaluation",
+    "fit": "engine",
+    "is_main_process": "processes",
+    "launch": "distributed",
+    "learning_rate_factor": "schedule",
+    "results_json": "table",
+    "results_table": "table",
+}
+
+__all__ = [
+    "EpochRecord",
+    "History",
+    "MethodResult",
+    "RunFolder",
+    "Schedule",
+    "Scores",
+    "ScoresRow",
+    "SegmentationMetrics",
+    "TrainingProgress",
+    "TrainingSettings",
+    "evaluate",
+    "fit",
+    "is_main_process",
+    "launch",
+    "learning_rate_factor",
+    "results_json",
+    "results_table",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module that holds ``name`` when it is first asked for (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,75 @@
+"""The one place that knows Lightning Fabric's processes, devices and kernels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deconfound.training.extras import missing_extra
+from deconfound.training.settings import TrainingSettings
+
+try:
+    from lightning.fabric import Fabric as Fabric
+    from lightning.fabric.strategies.single_device import SingleDeviceStrategy
+except ImportError as error:
+    raise missing_extra("lightning", "training") from error
+
+
+def launch(settings: TrainingSettings) -> Fabric:
+    """Start the processes that the settings ask for, and return this process's handle.
+
+    Several processes train with ``find_unused_parameters``: before the intervention starts its
+    parameters take no part in the loss, which plain DDP answers with an error at the second step.
+    """
+    if settings.deterministic:  # cuBLAS reads it once, when it is first used
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    options: dict[str, Any] = {
+        "accelerator": settings.accelerator,
+        "devices": settings.devices,
+        "num_nodes": settings.num_nodes,
+        "precision": settings.precision,
+    }
+    fabric = Fabric(**options)
+    if not isinstance(fabric.strategy, SingleDeviceStrategy):
+        fabric = Fabric(**options, strategy="ddp_find_unused_parameters_true")
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def deterministic(on: bool) -> Iterator[None]:
+    """Use deterministic kernels inside; an operation that has none only warns."""
+    filling: Any = torch.utils.deterministic
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        filling.fill_uninitialized_memory,
+    )
+    torch.use_deterministic_algorithms(on, warn_only=True)
+    filling.fill_uninitialized_memory = False  # slow, and nothing here reads it
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        filling.fill_uninitialized_memory = before[2]
+
+
+def gather_counts(fabric: Fabric, counts: Tensor, rows: int) -> Tensor:
+    """Bring the counts of all processes together; each is padded to ``rows`` with index -1."""
+    if fabric.world_size == 1:
+        return counts
+    padded = counts.new_full((rows, counts.shape[1]), -1)
+    padded[: len(counts)] = counts
+    return torch.cat(list(fabric.all_gather(fabric.to_device(padded))))
+
+
+def share_buffers(fabric: Fabric, model: nn.Module) -> None:
+    """Let every process validate with the running statistics of the first."""
+    if fabric.world_size > 1:
+        for buffer in model.buffers():
+            torch.distributed.broadcast(buffer, src=0)

@@ -1,0 +1,54 @@
+"""Scoring a model on a dataset, alone or with other processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from deconfound.training.distributed import Fabric, gather_counts
+from deconfound.training.loading import ImageDataset, batches, evaluation_order, require_images
+from deconfound.training.metrics import MethodResult, SegmentationMetrics
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    dataset: ImageDataset,
+    fabric: Fabric,
+    *,
+    method: str = "model",
+    class_names: Sequence[str] = (),
+    site_names: Sequence[str] = (),
+    batch_size: int = 16,
+    workers: int = 0,
+) -> MethodResult:
+    """Score a model on a dataset; every process scores its share and returns the whole.
+
+    Args:
+        model: as for :func:`fit`; it is put on the device, and its training mode is restored.
+        dataset: images of one size.
+        fabric: from :func:`launch`.
+        method: name of the result.
+        class_names: lesion classes in the order of ``class_index``.
+        site_names: sites in the order of ``site_index``.
+        batch_size: images at once.
+        workers: loading processes.
+    """
+    require_images(dataset, "evaluation")
+    was_training = model.training
+    segmenter: Any = fabric.to_device(model)
+    segmenter.eval()
+    metrics = SegmentationMetrics(segmenter.classes, class_names, site_names)
+    order = evaluation_order(len(dataset), fabric.global_rank, fabric.world_size)
+    for loaded in batches(dataset, order, batch_size, workers, seed=0):
+        batch = fabric.to_device(loaded)
+        with fabric.autocast():
+            logits = segmenter(segmenter.normalize(batch["image"]))
+        labels = (batch["class_index"], batch["site_index"], batch["index"])
+        metrics.update(logits.float(), batch["mask"], *labels)
+    metrics.merge(gather_counts(fabric, metrics.counts, -(-len(dataset) // fabric.world_size)))
+    model.train(was_training)
+    return metrics.result(method)

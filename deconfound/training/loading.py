@@ -1,0 +1,135 @@
+"""The order of the images and the batches made of them: functions of seed, epoch and process."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence, Sized
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from deconfound.errors import DataError, DeconfoundError
+
+Batch = dict[str, Any]
+
+
+class ImageDataset(Protocol):
+    """What the loop needs of a dataset: the batch contract's items, and a length.
+
+    An item is a dict: ``image`` float32 (3, H, W) in [0, 1], ``mask`` int64 (H, W), and the
+    integers ``class_index``, ``site_index`` and ``index``. A dataset whose items change from epoch
+    to epoch (augmentation) offers ``set_epoch(epoch)``.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Batch: ...
+
+
+def derived_seed(seed: int, *position: int) -> int:
+    """Mix a seed with a position in the run into an independent 32-bit seed."""
+    return int(np.random.SeedSequence([seed, *position]).generate_state(1)[0])
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and every torch device."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  (datasets of other libraries draw from the global state)
+    torch.manual_seed(seed)
+
+
+def training_order(
+    images: int, seed: int, epoch: int, batch_size: int, rank: int = 0, world_size: int = 1
+) -> list[int]:
+    """Return which images this process sees in one epoch, in order.
+
+    Every process gets equally many full batches: a lone image in a last batch would break batch
+    normalisation, and unequal counts would leave the other processes waiting. What does not fill a
+    round of batches is left out, other images every epoch.
+
+    Args:
+        images: size of the training set.
+        seed: of the run.
+        epoch: 0-based.
+        batch_size: images per step and process.
+        rank: this process.
+        world_size: number of processes.
+    """
+    order = np.random.default_rng(derived_seed(seed, epoch)).permutation(images).tolist()
+    together = batch_size * world_size
+    usable = images - images % (together if images >= together else world_size)
+    return order[:usable][rank::world_size]
+
+
+def evaluation_order(images: int, rank: int = 0, world_size: int = 1) -> list[int]:
+    """Return this process's share of the images, in order."""
+    return list(range(rank, images, world_size))
+
+
+def batches(
+    dataset: ImageDataset, order: Sequence[int], batch_size: int, workers: int, seed: int
+) -> Iterator[Batch]:
+    """Load the images of ``order`` in batches.
+
+    Args:
+        dataset: see :class:`ImageDataset`.
+        order: dataset indices.
+        batch_size: images per batch.
+        workers: loading processes; 0 loads here.
+        seed: of the loading processes' random states.
+
+    Raises:
+        DeconfoundError: as the dataset raised it, also from a loading process, where torch would
+            put a whole traceback into the message.
+    """
+    loader: DataLoader[Batch] = DataLoader(
+        cast(Dataset[Batch], _Guarded(dataset)),
+        batch_size=batch_size,
+        sampler=list(order),
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator().manual_seed(seed),
+    )
+    for batch in loader:
+        if isinstance(batch, DeconfoundError):
+            raise batch
+        yield batch
+
+
+def require_images(dataset: Sized, what: str, at_least: int = 1) -> None:
+    """Refuse a dataset that is too small to be used.
+
+    Raises:
+        DataError: it has fewer than ``at_least`` images.
+    """
+    if len(dataset) < at_least:
+        raise DataError(
+            f"the {what} set has {len(dataset)} images, at least {at_least} are needed; "
+            f"give more data or another split"
+        )
+
+
+class _Guarded:
+    """Hands an error over as an item, so that it crosses the process border as it is."""
+
+    def __init__(self, dataset: ImageDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Batch | DeconfoundError:
+        try:
+            return self.dataset[index]
+        except DeconfoundError as error:
+            return error
+
+
+def _collate(items: list[Batch | DeconfoundError]) -> Batch | DeconfoundError:
+    for item in items:
+        if isinstance(item, DeconfoundError):
+            return item
+    return cast(Batch, default_collate(items))

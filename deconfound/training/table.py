@@ -1,0 +1,101 @@
+"""The results as a table for the terminal and as plain records for ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from deconfound.training.extras import missing_extra
+from deconfound.training.metrics import MethodResult, Scores, ScoresRow
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+#: The scores that are told, with the names the field gives them.
+METRICS = (("dice", "Dice"), ("iou", "IoU"), ("acc", "Acc"))
+
+
+def row_keys(results: Sequence[MethodResult]) -> list[tuple[str, str]]:
+    """Return the (kind, name) of every row of a comparison: lesion classes, sites, overall last.
+
+    A lone site is the overall row by another name and is left out.
+    """
+    keys = list(dict.fromkeys((row.kind, row.name) for result in results for row in result.rows))
+    sites = [key for key in keys if key[0] == "site"]
+    classes = [key for key in keys if key[0] == "class"]
+    return [*classes, *(sites if len(sites) > 1 else []), ("overall", "overall")]
+
+
+def best_methods(
+    results: Sequence[MethodResult], key: tuple[str, str], metric: str
+) -> frozenset[str]:
+    """Return the methods that lead a row once rounded as printed; nobody, where all are equal."""
+    values = {}
+    for result in results:
+        row = result.row(*key)
+        if row is not None:
+            values[result.method] = round(100 * getattr(row.mean, metric), 1)
+    leaders = {method for method, value in values.items() if value == max(values.values())}
+    return frozenset(leaders if len(leaders) < len(values) else ())
+
+
+def results_table(results: Sequence[MethodResult], title: str | None = None) -> Table:
+    """Lay several methods side by side: per-image means in percent, the best of a row in bold.
+
+    With two methods, a last column gives the difference in Dice, in points.
+
+    Args:
+        results: one per method, the baseline first.
+        title: above the table.
+    """
+    try:
+        from rich.table import Table as RichTable
+        from rich.text import Text
+    except ImportError as error:
+        raise missing_extra("rich", "the results table") from error
+    table = RichTable(title=title, title_justify="left", title_style="bold", pad_edge=False)
+    table.add_column("")
+    table.add_column("images", justify="right", style="dim")
+    for result in results:
+        for _, label in METRICS:
+            table.add_column(f"{result.method}\n{label}", justify="right")
+    if len(results) == 2:
+        table.add_column("Dice\ndifference", justify="right")
+    for key in row_keys(results):
+        rows = [result.row(*key) for result in results]
+        cells = [Text(key[1]), Text(str(max(row.images for row in rows if row is not None)))]
+        for result, row in zip(results, rows, strict=True):
+            for metric, _ in METRICS:
+                best = result.method in best_methods(results, key, metric)
+                cells.append(Text(_percent(row, metric), style="bold" if best else ""))
+        if len(results) == 2:
+            cells.append(Text(difference(rows[0], rows[1])))
+        if key[0] == "overall":
+            table.add_section()
+        table.add_row(*cells)
+    return table
+
+
+def difference(first: ScoresRow | None, second: ScoresRow | None) -> str:
+    """Return how many points of Dice the second has over the first: ``+1.2``, ``−0.4``, ``0.0``."""
+    if first is None or second is None:
+        return "–"
+    points = round(100 * (second.mean.dice - first.mean.dice), 1)
+    return f"{points:+.1f}".replace("-", "−") if points else "0.0"
+
+
+def results_json(results: Sequence[MethodResult]) -> dict[str, Any]:
+    """Return what the table shows, unrounded, between 0 and 1, for ``--json``."""
+    return {
+        "scores": "per-image mean and pooled, between 0 and 1",
+        "methods": [result.to_json() for result in results],
+    }
+
+
+def _percent(row: ScoresRow | None, metric: str) -> str:
+    return "–" if row is None else percent(row.mean, metric)
+
+
+def percent(scores: Scores, metric: str) -> str:
+    """Write one score in percent with one decimal."""
+    return f"{100 * getattr(scores, metric):.1f}"
