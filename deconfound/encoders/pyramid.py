@@ -38,7 +38,7 @@ class TowerPyramid(nn.Module):
         detail_stem: whether the stem is there (``"vit"`` only).
 
     Attributes:
-        out_channels: channels of the six maps.
+        out_channels: channels of the maps, six unless `set_depth` made them fewer.
         output_stride: stride of the deepest map; levels beyond it are resampled to it.
 
     Raises:
@@ -81,8 +81,24 @@ class TowerPyramid(nn.Module):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Strides of the six maps."""
-        return tuple(min(2**level, self.output_stride) for level in range(6))
+        """Strides of the maps."""
+        levels = range(len(self.out_channels))
+        return tuple(min(2**level, self.output_stride) for level in levels)
+
+    def set_depth(self, depth: int) -> None:
+        """Keep the image and ``depth`` levels below it; what only deeper ones used is dropped.
+
+        A decoder that reads fewer levels then leaves no parameter without a gradient.
+
+        Raises:
+            ConfigurationError: it is not within 1 … 5, or deeper than what is left.
+        """
+        if not 1 <= depth < len(self.out_channels):
+            deepest = len(self.out_channels) - 1
+            raise ConfigurationError(f"depth of a pyramid: expected 1 to {deepest}, got {depth}")
+        self.out_channels = self.out_channels[: depth + 1]
+        self.laterals = self.laterals[:depth]
+        self.detail = self.detail[:depth]
 
     def set_output_stride(self, output_stride: int) -> None:
         """Resample levels deeper than ``output_stride`` to it, as dilated decoders expect.
@@ -104,7 +120,7 @@ class TowerPyramid(nn.Module):
             stages: `VisualFeatures.stages` of these images, (B, c_i, h_i, w_i) each.
 
         Returns:
-            six maps (B, ``out_channels[i]``, ceil(H / s_i), ceil(W / s_i)), the first ``images``.
+            maps (B, ``out_channels[i]``, ceil(H / s_i), ceil(W / s_i)), the first ``images``.
 
         Raises:
             ShapeError: the stages are not those the pyramid was built for.

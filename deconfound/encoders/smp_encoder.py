@@ -38,27 +38,26 @@ class TowerEncoder(nn.Module):
         output_stride: int = 32,
     ) -> None:
         super().__init__()
-        if not 1 <= depth <= 5:
-            raise ConfigurationError(f"depth of an encoder: expected 1 to 5, got {depth}")
         self.tower = tower
         self.pyramid = pyramid or TowerPyramid.for_tower(tower)
         self.pyramid.set_output_stride(output_stride)
+        self.pyramid.set_depth(depth)
         self._depth = depth
         self._in_channels = 3
 
     @property
     def out_channels(self) -> list[int]:
         """Channels of the maps that `forward` returns."""
-        return list(self.pyramid.out_channels[: self._depth + 1])
+        return list(self.pyramid.out_channels)
 
     @property
     def output_stride(self) -> int:
         """Stride of the deepest map that `forward` returns."""
-        return min(self.pyramid.output_stride, 2**self._depth)
+        return self.pyramid.strides[-1]
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return maps at strides 1, 2, 4, … for images (B, 3, H, W) as `normalize` gives them."""
-        return self.pyramid(x, self.tower(x).stages)[: self._depth + 1]
+        return self.pyramid(x, self.tower(x).stages)
 
     def make_dilated(self, output_stride: int) -> None:
         """Bring the deep levels to stride 8 or 16, as SMP's dilated decoders ask.

@@ -42,11 +42,18 @@ def load(name: str | Path | VisionLanguageModel, dense: str = "auto") -> VisionL
         return _from_folder(path, find_weights(path), str(name), dense)
     if path.suffix in PICKLES:
         raise refuse_pickle(path)
-    if path.suffix == ".safetensors" or path.is_file():
+    if path.is_file():
         return _from_folder(path.parent, path, str(name), dense)
-    if isinstance(name, Path) or str(name).count("/") > 1 or str(name).startswith((".", "/", "~")):
-        raise WeightsError(f"{path} does not exist; expected a model folder or .safetensors file")
+    if _is_path(name):
+        raise WeightsError(f"{path} does not exist; expected a model folder or a .safetensors file")
     return _from_name(str(name), dense)
+
+
+def _is_path(name: str | Path) -> bool:
+    """Return whether ``name`` can only be meant as a path, though nothing is there."""
+    text = str(name)
+    looks = text.endswith(".safetensors") or text.startswith((".", "/", "~")) or text.count("/") > 1
+    return looks or isinstance(name, Path)
 
 
 def _from_name(name: str, dense: str) -> VisionLanguageModel:

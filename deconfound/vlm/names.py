@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from deconfound.errors import ConfigurationError, unknown_name
+from deconfound.errors import ConfigurationError, UnknownNameError, unknown_name
 
 QUICK = "-quickgelu"
 MINI = "mini"
@@ -50,7 +50,7 @@ def resolve_name(name: str) -> PretrainedName:
     architecture, _, tag = name.partition("/")
     known = open_clip.list_models()
     if architecture not in known:
-        raise unknown_name("vision-language model", architecture, [*known, MINI])
+        raise _unknown(architecture, [*known, MINI])
     plain = architecture.removesuffix(QUICK)
     tags = sorted({t for a in (architecture, plain) for t in _tags(a)})
     if not tag:
@@ -67,6 +67,17 @@ def resolve_name(name: str) -> PretrainedName:
     if bool(model_cfg.get("quick_gelu", False)) != quick:
         raise ConfigurationError(_mismatch(name, quick, f"{plain}/{tag}", plain in known))
     return PretrainedName(architecture, tag, model_cfg, published)
+
+
+def _unknown(name: str, known: list[str]) -> UnknownNameError:
+    """Name the near architectures; where there is none, the ways to say a model, not all 170."""
+    error = unknown_name("vision-language model", name, known)
+    if "did you mean" in str(error):
+        return error
+    return UnknownNameError(
+        f"unknown vision-language model {name!r}; expected 'mini', an architecture and tag of "
+        f"open_clip such as 'ViT-L-14/openai', or an existing folder or .safetensors file"
+    )
 
 
 def _tags(architecture: str) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +29,10 @@ def find_weights(folder: Path) -> Path:
     """Return the one safetensors file of a model folder.
 
     Raises:
-        WeightsError: there is none, or several and none under open_clip's own name.
+        WeightsError: there is no folder, no file, or several and none under open_clip's own name.
     """
+    if not folder.is_dir():
+        raise WeightsError(f"{folder} does not exist; expected a folder with {PREFERRED}")
     if (folder / PREFERRED).is_file():
         return folder / PREFERRED
     found = sorted(folder.glob("*.safetensors"))
@@ -113,26 +118,32 @@ def download(name: str, published: dict[str, Any]) -> Path:
         WeightsError: the tag is published as a pickle only, or nothing could be downloaded.
     """
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     repository, _, file = published.get("hf_hub", "").rpartition("/")
     if not repository:
         raise _only_pickle(name)
     file = str(Path(file).with_suffix(".safetensors")) if file else PREFERRED
     try:
-        return Path(hf_hub_download(repository, file))
+        with _quiet(logging.getLogger("huggingface_hub")):  # it reports every attempt
+            return Path(hf_hub_download(repository, file))
+    except LocalEntryNotFoundError as error:  # there is no connection, and no cached copy
+        raise _cannot_download(name, repository, file, error) from error
     except EntryNotFoundError as error:
-        if _is_offline(error):
-            raise _cannot_download(name, repository, file, error) from error
         raise _only_pickle(name) from error
     except Exception as error:  # the hub's client lets through whatever its transport raises
         raise _cannot_download(name, repository, file, error) from error
 
 
-def _is_offline(error: Exception) -> bool:
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    return isinstance(error, LocalEntryNotFoundError)
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Let only errors of a logger through."""
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _only_pickle(name: str) -> WeightsError:
