@@ -32,7 +32,7 @@ CASES = [  # what is replaced, by what, the line, words of the sentence
     ("[polyp, cyst]", "[polyp, 3e-4]", 4, "found the number 0.0003"),
     ("[polyp, cyst]", "[polyp, Polyp]", 4, "the name 'Polyp' appears twice"),
     ("[polyp, cyst]", "[polyp, {name: cyst, text: polyp}]", 4, "the prompt 'polyp' appears twice"),
-    ("[polyp, cyst]", "[polyp, {name: cyst, txt: cyst}]", 4, "unknown key 'txt'; did you mean text"),
+    ("[polyp, cyst]", "[polyp, {name: cyst, txt: cyst}]", 4, "key 'txt'; did you mean text"),
     ("name: bright", "name: dark", 14, "the name 'dark' appears twice"),
     ("bright illumination", "Dark  illumination", 14, "prompt 'Dark illumination' appears twice"),
     ("text: bright illumination", 'text: "Normal tissue"', 5, "appears twice"),

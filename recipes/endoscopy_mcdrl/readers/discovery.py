@@ -1,0 +1,133 @@
+"""From a folder to the sites that lie in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deconfound.data import read_manifest
+from deconfound.data.manifest import LAYOUT as MANIFEST_LAYOUT
+from deconfound.data.samples import Site
+from deconfound.errors import DataError
+
+from . import cvc_clinicdb, etis, kvasir, vocalfolds
+from .base import Reader, subfolder
+
+READERS: tuple[Reader, ...] = (
+    kvasir.READER,
+    cvc_clinicdb.READER,
+    etis.READER,
+    vocalfolds.READER,
+)
+MAX_DEPTH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What lies in a folder.
+
+    Attributes:
+        sites: those that a reader knows, in the order of their folders.
+        ignored: folders that none knows, each with a word about why.
+    """
+
+    sites: tuple[Site, ...]
+    ignored: tuple[tuple[Path, str], ...] = ()
+
+
+def discover(folder: Path) -> list[Site]:
+    """Find the sites in a folder; see `survey`, which also says what was ignored."""
+    return list(survey(folder).sites)
+
+
+def survey(folder: Path) -> Survey:
+    """Find the sites in a folder.
+
+    Args:
+        folder: a dataset in its released layout; a folder of datasets, at most two levels deep; a
+            folder with a manifest.csv, which then speaks for everything in it; or such a CSV file
+            itself.
+
+    Raises:
+        DataError: no such folder, nothing known in it, or two folders that hold the same site.
+    """
+    folder = Path(folder)
+    if folder.is_file() and folder.suffix.lower() == ".csv":
+        return Survey(tuple(read_manifest(folder)))
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: expected a folder with datasets or a manifest, found nothing; check the "
+            f"path; known are {_layouts()}"
+        )
+    sites: list[Site] = []
+    ignored: list[tuple[Path, str]] = []
+    try:
+        _walk(folder, 0, sites, ignored)
+    except PermissionError as error:
+        raise DataError(
+            f"{error.filename}: the folder cannot be listed; ask for permission to read it"
+        ) from error
+    if not sites:
+        raise DataError(f"{folder}: found no dataset in a known layout; known are {_layouts()}")
+    _refuse_namesakes(sites)
+    return Survey(tuple(sites), tuple(ignored))
+
+
+def _walk(folder: Path, depth: int, sites: list[Site], ignored: list[tuple[Path, str]]) -> None:
+    """Read ``folder``, or what is in it; a folder without anything known is ignored as a whole."""
+    found = _read(folder)
+    if found:
+        sites += found
+        return
+    below: list[Site] = []
+    ignored_below: list[tuple[Path, str]] = []
+    for child in _children(folder) if depth < MAX_DEPTH else ():
+        _walk(child, depth + 1, below, ignored_below)
+    if below or depth == 0:
+        sites += below
+        ignored += ignored_below
+    else:
+        ignored.append((folder, _word(folder)))
+
+
+def _read(folder: Path) -> list[Site]:
+    manifest = folder / "manifest.csv"
+    if manifest.is_file():
+        return read_manifest(manifest)
+    for reader in READERS:
+        site = reader.read(folder)
+        if site is not None:
+            return [site]
+    return []
+
+
+def _children(folder: Path) -> Iterator[Path]:
+    for child in sorted(folder.iterdir()):
+        if child.is_dir() and not child.name.startswith((".", "__")):
+            yield child
+
+
+def _word(folder: Path) -> str:
+    """Why a folder is ignored, and what would make it known."""
+    for place in (folder, *_children(folder)):
+        if subfolder(place, "images") and subfolder(place, "masks"):
+            return (
+                "images and masks of no dataset known by its names; a manifest.csv makes it a site"
+            )
+    return "no known layout; a manifest.csv makes it a site"
+
+
+def _layouts() -> str:
+    return "; ".join([*(reader.layout for reader in READERS), f"or a {MANIFEST_LAYOUT}"])
+
+
+def _refuse_namesakes(sites: list[Site]) -> None:
+    first: dict[str, Site] = {}
+    for site in sites:
+        other = first.setdefault(site.name, site)
+        if other is not site:
+            raise DataError(
+                f"{site.folder}: {other.folder} holds {site.name} already; "
+                f"point at one of them, or move one away"
+            )
