@@ -78,9 +78,9 @@ def _tube(scenes: Scenes, view: View, texture: Tensor) -> Surface:
     relief = anatomy.relief * scenes.between("relief", 0.7, 1.15) * ramp(middle, -1.3, 0.6)
     lumen = anatomy.lumen * scenes.between("lumen", 0.8, 1.25) * view.zoom**0.9
     light = _depth_light(radius, lumen)
-    light = light * (1 - 0.62 * relief * hidden + 0.22 * relief * crest)
+    light = light * (1 - 0.72 * relief * hidden + 0.2 * relief * crest)
     bumps = anatomy.roughness * scenes.between("rough", 0.6, 1.3)
-    height = radius.clamp(max=1.2) * (bumps * (0.6 * fine + 0.6 * rough) + 0.05 * relief * crest)
+    height = radius.clamp(max=1.2) * (bumps * (0.5 * fine + 0.6 * rough) + 0.02 * relief * crest)
     clear = ramp(radius, 0.2, 0.6)
     gloss = (anatomy.gloss * scenes.between("gloss", 0.5, 1.0)) * ramp(grain, -0.5, 1.5)
     return Surface(_mucosa(scenes, mottle, large, small, clear), light, height, gloss)
@@ -138,6 +138,7 @@ def _glottis(scenes: Scenes, view: View, texture: Tensor) -> Surface:
     groove = (-((side - half - band - 0.035) / 0.035).square()).exp() * ramp(y, -0.8, -0.4)
     ridge = (-((side - half - band - 0.2) / 0.13).square()).exp()
     radius, _ = _polar(x * 0.9, y * 0.75)
+    radius = radius / view.zoom.clamp(min=1) ** 0.75
     light = 1.12 * ramp(radius, 1.75, 0.1) ** 0.7 * (1 - 0.94 * inside) * (1 - 0.55 * groove)
     bumps = anatomy.roughness * scenes.between("rough", 0.6, 1.3)
     across = (side - half - band * 0.5) / band.clamp(min=0.02)

@@ -109,22 +109,29 @@ def _mucus(images: Tensor, seen: Exposure) -> Tensor:
 
 
 def _reflection(images: Tensor, seen: Exposure) -> Tensor:
-    """Many small saturated spots of glare, sharp and irregular, gathered where it is wet."""
-    x, y, scenes = seen.view.x, seen.view.y, seen.scenes
+    """Many saturated spots of glare with small halos, the more the stronger."""
+    scenes, points = seen.scenes, seen.scenes.scatter[:, 4:]
     left, top = scenes.between("shine", 0, 1), scenes.between("spots", 0, 1)
-    _, wet, where, _ = read(seen.texture, 0.2 * x + left, 0.4 * y + top)
-    _, spots, _, shape = read(seen.texture, 0.7 * x + left, 1.8 * y + top)
-    level = spots + 0.8 * shape + 0.5 * where + 0.3 * wet
-    edge = 2.1 - 1.0 * seen.strength
-    glare = ramp(level, edge, edge + 0.35)
-    halo = 0.35 * ramp(level, edge - 0.7, edge + 0.3)
-    return images + (torch.maximum(glare, halo) * (seen.light > 0.08))[:, None] * (1.05 - images)
+    bend, shake, _, _ = read(seen.texture, 0.5 * seen.view.x + left, 1.1 * seen.view.y + top)
+    x, y = seen.view.x + 0.018 * bend, seen.view.y + 0.018 * shake
+    nearest = torch.full_like(x, 9.0)
+    for number in range(points.shape[1]):
+        across, down, size, kind = points[:, number, :, None, None].unbind(1)
+        shown = number < 10 + 26 * seen.strength
+        away_x, away_y = x - (1.8 * across - 0.9), y - (1.8 * down - 0.9)
+        turn = 3 * kind
+        long, short = (away_x * turn.cos() + away_y * turn.sin()), (away_y * turn.cos() - away_x * turn.sin())
+        width = (0.014 + 0.05 * size.square()) * (0.7 + 0.6 * seen.strength)
+        spot = (long / (1 + 2 * kind)).square() + short.square()
+        nearest = torch.minimum(nearest, torch.where(shown, spot / width.square(), 9.0))
+    glare = torch.maximum(ramp(nearest, 1.5, 0.7), 0.3 * ramp(nearest, 5.0, 1.0))
+    return images + (glare * ramp(seen.light, 0.03, 0.12))[:, None] * (1.05 - images)
 
 
 def _nbi(images: Tensor, seen: Exposure) -> Tensor:
     """Narrow-band imaging: blue and green light only; vessels dark brown on a green-cyan ground."""
-    green, blue = images[:, 1:2], images[:, 2:3]
-    contrast = nnf.avg_pool2d(green, 9, 1, 4, count_include_pad=False)
+    size, green, blue = images.shape[-1], images[:, 1:2], images[:, 2:3]
+    contrast = _box(green, round(size / 24))
     sharp = green + 1.1 * (green - contrast)
     banded = torch.cat(
         [0.85 * sharp - 0.02, 1.02 * sharp + 0.10 * blue, 0.55 * blue + 0.62 * sharp], 1
@@ -135,7 +142,7 @@ def _nbi(images: Tensor, seen: Exposure) -> Tensor:
 def _white_light(images: Tensor, seen: Exposure) -> Tensor:
     """A neutral xenon lamp: red cast removed towards cool white, clearer detail."""
     cool = images * colour((0.86, 1.16, 1.42)) + 0.035
-    soft = nnf.avg_pool2d(cool, 5, 1, 2, count_include_pad=False)
+    soft = _box(cool, round(images.shape[-1] / 48))
     clear = cool + 0.8 * (cool - soft)
     return mix(images, clear * 1.06, (0.3 + 0.7 * seen.strength)[:, None])
 
@@ -176,14 +183,22 @@ def _blur(images: Tensor, seen: Exposure) -> Tensor:
 
 
 def _defocus(images: Tensor, strength: Tensor) -> Tensor:
-    """Blend repeated box blurs, so that any strength has its own width, at any picture size."""
-    width = max(3, round(images.shape[-1] / 96 * 3) | 1)
-    steps, result, blurred = 0.6 + 3.4 * strength[:, None], images, images
-    for step in range(4):
-        for _ in range(1 + step):
-            blurred = nnf.avg_pool2d(blurred, width, 1, width // 2, count_include_pad=False)
+    """Blend ever wider blurs, so that any strength has its own width, at any picture size."""
+    unit = images.shape[-1] / 96
+    steps, result, blurred = 0.7 + 2.3 * strength[:, None], images, images
+    for step in range(3):
+        for _ in range(2):
+            blurred = _box(blurred, round(unit * (1.2 + 1.2 * step)))
         result = mix(result, blurred, (steps - step).clamp(0, 1))
     return result
+
+
+def _box(images: Tensor, reach: int) -> Tensor:
+    """Average over squares of 2 reach + 1 pixels, one axis after the other."""
+    reach = max(1, reach)
+    wide, high = (1, 2 * reach + 1), (2 * reach + 1, 1)
+    images = nnf.avg_pool2d(images, wide, 1, (0, reach), count_include_pad=False)
+    return nnf.avg_pool2d(images, high, 1, (reach, 0), count_include_pad=False)
 
 
 def _motion(images: Tensor, seen: Exposure) -> Tensor:

@@ -27,6 +27,7 @@ class Patch:
         noise: four textures (B, S, S) fixed to the lesion.
         fine: the same, two and a half times finer.
         level: (B, 1, 1), light at the height of the lesion's centre.
+        shaded: (B, S, S), 0 on the side that faces the lamp, 1 on the other.
     """
 
     scenes: Scenes
@@ -36,6 +37,7 @@ class Patch:
     noise: tuple[Tensor, ...]
     fine: tuple[Tensor, ...]
     level: Tensor
+    shaded: Tensor
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ def grow(scenes: Scenes, view: View, texture: Tensor, wall: Surface) -> tuple[Su
 def _patch(scenes: Scenes, view: View, texture: Tensor, under: Surface, rows: Tensor) -> Patch:
     """Move into the lesion's own coordinates."""
     turn = scenes.between("turn", 0, 2 * math.pi)
+    beyond = view.lesion_x[rows] * (view.x[rows] - view.lesion_x[rows])
+    beyond = beyond + view.lesion_y[rows] * (view.y[rows] - view.lesion_y[rows])
     x, y = view.x[rows] - view.lesion_x[rows], view.y[rows] - view.lesion_y[rows]
     x, y = x * turn.cos() + y * turn.sin(), y * turn.cos() - x * turn.sin()
     left, top = scenes.between("noise_x", 0, 1), scenes.between("noise_y", 0, 1)
@@ -90,6 +94,7 @@ def _patch(scenes: Scenes, view: View, texture: Tensor, under: Surface, rows: Te
         read(texture, left + 0.25 * x, top + 0.5 * y),
         read(texture, left + 0.62 * x, top + 1.25 * y),
         0.95 / view.zoom[rows] ** 0.35,
+        ramp(beyond, -0.12, 0.12) * 0.75 + 0.25,
     )
 
 
@@ -97,8 +102,8 @@ def _blend(patch: Patch, growth: Growth) -> tuple[Tensor, Tensor, Tensor, Tensor
     """Lay a lesion over its wall: soft rim within the mask, contact shadow outside."""
     under, over = patch.under, growth.surface
     cover = ramp(growth.field, 0.0, growth.soft)
-    outside = ramp(growth.field, -0.45, 0.05) * (1 - cover)
-    light = under.light * (1 - growth.shadow * outside)
+    outside = ramp(growth.field, -0.5, 0.1).square() * (1 - cover)
+    light = under.light * (1 - growth.shadow * outside * patch.shaded)
     return (
         mix(under.albedo, over.albedo, cover[:, None]),
         mix(light, over.light, cover),
@@ -113,14 +118,19 @@ def _round(x: Tensor, y: Tensor, size: Tensor, aspect: Tensor) -> Tensor:
 
 
 def _dome(field: Tensor) -> Tensor:
-    """Height of half a ball over a field that is 1 at the centre and 0 on the outline."""
+    """Height of a rounded cap over a field that is 1 at the centre and 0 on the outline."""
     inside = field.clamp(0, 1)
-    return (inside * (2 - inside) + 1e-4).sqrt()
+    return inside * (2 - inside)
 
 
 def _mean_colour(albedo: Tensor) -> Tensor:
     """Return the wall's own colour, (B, 3, 1, 1), from a coarse grid of pixels."""
     return albedo[:, :, ::8, ::8].mean(dim=(2, 3), keepdim=True)
+
+
+def _flesh(patch: Patch) -> Tensor:
+    """Return the colour of tissue grown from this wall: its mean, with some of its own pattern."""
+    return mix(_mean_colour(patch.under.albedo), patch.under.albedo, torch.tensor(0.4))
 
 
 def _polyp(patch: Patch) -> Growth:
@@ -131,17 +141,21 @@ def _polyp(patch: Patch) -> Growth:
     head = 1 - _round(patch.x, patch.y, size, aspect) * (1 + 0.05 * smooth)
     stalked = (scenes.between("kind", 0, 1) < 0.35).float()
     reach = patch.x / size
-    stalk = (0.34 - (patch.y / size).abs() * (1.1 - 0.12 * reach)) * ramp(reach, 2.05, 1.9)
+    neck = 0.36 + 0.5 * (reach - 1.15).square() + 0.04 * smooth
+    stalk = (1 - (patch.y / size).abs() / neck) * ramp(reach, 1.9, 1.6)
     stalk = torch.where(reach > 0, stalk, -1.0)
     field = torch.maximum(head, mix(torch.full_like(head, -1.0), stalk, stalked))
-    height = size * (0.62 * _dome(head) + 0.02 * patch.fine[0] * ramp(head, 0.0, 0.3))
-    height = torch.maximum(height, size * 0.45 * _dome(stalk * 2.5) * stalked)
+    height = size * (0.55 * _dome(head) + 0.012 * patch.fine[0] * ramp(head, 0.0, 0.3))
+    base = ramp(reach, 0.8, 1.7) * (head < 0.05)
+    height = torch.maximum(height, size * 0.25 * _dome(stalk) * stalked * (1 - base))
     red = scenes.between("redness", 0.5, 0.78)[:, None]
     tint = torch.cat([torch.full_like(red, 1.02), red, red * 0.95], dim=1)
-    albedo = _mean_colour(patch.under.albedo) * tint * (1 + 0.05 * patch.fine[3])[:, None]
-    light = patch.level * (0.72 + 0.38 * ramp(head, -0.1, 0.8))
+    albedo = _flesh(patch) * tint * (1 + 0.05 * patch.fine[3])[:, None]
+    albedo = mix(albedo, patch.under.albedo, 0.8 * base[:, None])
+    light = patch.level * (0.62 + 0.42 * ramp(torch.maximum(head, stalk - 0.5), -0.1, 0.8))
+    light = mix(light, patch.under.light, 0.6 * base)
     gloss = torch.full_like(light, 0.95) + 0 * rough
-    return Growth(field, Surface(albedo, light, height, gloss), 0.07, 0.6)
+    return Growth(field, Surface(albedo, light, height, gloss), 0.14, 0.6)
 
 
 def _tumor(patch: Patch) -> Growth:
@@ -152,7 +166,7 @@ def _tumor(patch: Patch) -> Growth:
     fine, grain, _, lobes = patch.fine
     field = 1 - _round(patch.x, patch.y, size, aspect) * (1 + 0.20 * smooth + 0.07 * lobes)
     knobs = 1 - (lobes.abs() * 0.9).clamp(max=1)
-    height = size * (0.45 * _dome(field) + 0.13 * (1 - knobs) + 0.09 * fine)
+    height = size * (0.42 * _dome(field) + 0.075 * (1 - knobs) + 0.035 * fine)
     dark = scenes.between("redness", 0.45, 0.75)[:, None]
     flesh = _mean_colour(patch.under.albedo) * dark * colour((1.0, 0.62, 0.62))
     necrotic = colour((0.80, 0.68, 0.46)) * scenes.between("tint", 0.75, 1.0)[:, None]
@@ -162,7 +176,7 @@ def _tumor(patch: Patch) -> Growth:
     albedo = mix(albedo, colour((0.13, 0.03, 0.03)), 0.8 * clot[:, None])
     light = patch.level * (0.66 + 0.3 * ramp(field, -0.1, 0.6)) * (1 - 0.38 * ramp(knobs, 0.6, 1.0))
     gloss = 0.35 * ramp(rough, 0.3, 1.5)
-    return Growth(field, Surface(albedo, light, height, gloss), 0.08, 0.65)
+    return Growth(field, Surface(albedo, light, height, gloss), 0.12, 0.6)
 
 
 def _inflammation(patch: Patch) -> Growth:
@@ -198,12 +212,12 @@ def _nodule(patch: Patch) -> Growth:
         bump = 1 - _round(x, y, size, torch.ones_like(size)) * (1 + 0.04 * patch.noise[2])
         field = torch.where(number < count, torch.maximum(field, bump), field)
     cream = colour((0.93, 0.84, 0.74)) * scenes.between("tint", 0.9, 1.04)[:, None]
-    pale = scenes.between("redness", 0.62, 0.85)[:, None]
-    albedo = mix(_mean_colour(patch.under.albedo), cream, pale * ramp(field, -0.2, 0.5)[:, None])
-    height = 0.15 * _dome(field) + 0.003 * patch.fine[0]
-    light = patch.level * (0.72 + 0.36 * ramp(field, 0.0, 0.8))
-    gloss = torch.full_like(light, 0.45)
-    return Growth(field, Surface(albedo, light, height, gloss), 0.14, 0.5)
+    pale = scenes.between("redness", 0.50, 0.72)[:, None]
+    albedo = mix(_flesh(patch), cream, pale * ramp(field, -0.1, 0.45)[:, None])
+    height = 0.10 * _dome(field) + 0.003 * patch.fine[0]
+    light = patch.level * (0.74 + 0.32 * ramp(field, 0.0, 0.8))
+    gloss = torch.full_like(light, 0.35)
+    return Growth(field, Surface(albedo, light, height, gloss), 0.25, 0.5)
 
 
 def _cyst(patch: Patch) -> Growth:
@@ -213,16 +227,16 @@ def _cyst(patch: Patch) -> Growth:
     field = 1 - _round(patch.x, patch.y, size, aspect) * (1 + 0.03 * patch.noise[2])
     yellow = (scenes.between("tint", 0, 1) < 0.6).float()[:, None]
     fluid = mix(colour((0.50, 0.60, 0.70)), colour((0.90, 0.76, 0.36)), yellow)
-    albedo = mix(_mean_colour(patch.under.albedo), fluid, torch.tensor(0.78))
+    albedo = mix(_flesh(patch), fluid, torch.tensor(0.68))
     lines = (-(patch.fine[2] / 0.09).square()).exp() * ramp(patch.noise[3], -0.8, 0.6)
     albedo = mix(albedo, colour((0.62, 0.16, 0.14)), 0.6 * lines[:, None])
     rim = (-((field - 0.09) / 0.07).square()).exp()
-    albedo = albedo + 0.30 * rim[:, None]
+    albedo = albedo + 0.22 * rim[:, None]
     glow = ramp(patch.x / size, -0.8, 0.9)  # light that entered on one side leaves on the other
-    light = patch.level * (0.62 + 0.32 * glow + 0.25 * rim)
-    height = size * 0.42 * _dome(field)
-    gloss = torch.full_like(light, 1.6)
-    return Growth(field, Surface(albedo, light, height, gloss), 0.05, 0.45)
+    light = patch.level * (0.66 + 0.28 * glow + 0.22 * rim)
+    height = size * 0.40 * _dome(field)
+    gloss = torch.full_like(light, 1.5)
+    return Growth(field, Surface(albedo, light, height, gloss), 0.09, 0.5)
 
 
 LESIONS: tuple[Callable[[Patch], Growth], ...] = (_polyp, _tumor, _inflammation, _nodule, _cyst)

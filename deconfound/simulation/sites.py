@@ -97,7 +97,7 @@ SITES: tuple[Site, ...] = (
     Site(
         "C-colonoscopy",
         Palette((0.84, 0.44, 0.28), (0.94, 0.68, 0.48), (0.55, 0.13, 0.09), (1.0, 0.93, 0.82)),
-        Anatomy("tube", 1.5, 0.75, 0.03, 0.55, 0.30, 0.75),
+        Anatomy("tube", 1.3, 1.0, 0.03, 0.55, 0.36, 0.75),
         "octagon",
         _prior(CONFOUNDERS, {"nbi": 4, "uneven_lighting": 3, "far_view": 2}),
         _prior(CLASSES, {"polyp": 2.5}),
@@ -105,7 +105,7 @@ SITES: tuple[Site, ...] = (
     Site(
         "D-colonoscopy",
         Palette((0.86, 0.50, 0.42), (0.95, 0.76, 0.66), (0.62, 0.20, 0.18), (1.0, 0.96, 0.90)),
-        Anatomy("tube", 1.1, 0.55, 0.04, 0.85, 0.34, 0.55),
+        Anatomy("tube", 1.0, 0.8, 0.04, 0.85, 0.40, 0.55),
         "rounded",
         _prior(CONFOUNDERS, {"artifacts": 4, "bright": 3, "reflection": 2}),
         _prior(CLASSES, {"inflammation": 2}),
@@ -113,7 +113,7 @@ SITES: tuple[Site, ...] = (
     Site(
         "E-colonoscopy",
         Palette((0.72, 0.28, 0.20), (0.84, 0.46, 0.33), (0.42, 0.07, 0.06), (1.0, 0.90, 0.80)),
-        Anatomy("tube", 1.9, 0.9, 0.055, 0.3, 0.24, 0.95),
+        Anatomy("tube", 1.7, 1.0, 0.05, 0.3, 0.30, 0.95),
         "octagon",
         _prior(CONFOUNDERS, {"blood": 4, "far_view": 3, "blur": 3, "white_light": 2}),
         _prior(CLASSES, {"polyp": 1.5, "tumor": 1.5}),

@@ -41,6 +41,8 @@ def illuminate(surface: Surface, view: View, scenes: Scenes) -> Tensor:
     upright = (1 + across.square() + down.square()).rsqrt()
     distance = (1 + towards_x.square() + towards_y.square()).rsqrt()
     lambert = ((1 - across * towards_x - down * towards_y) * upright * distance).clamp(min=0)
+    lambert = 0.18 + 0.86 * lambert  # walls all around send light back
+    beam = 1.05 - 0.20 * (view.screen_x.square() + view.screen_y.square())
     half_x, half_y = towards_x * distance, towards_y * distance
     half_z = 1 + distance
     norm = (half_x.square() + half_y.square() + half_z.square()).rsqrt()
@@ -51,9 +53,9 @@ def illuminate(surface: Surface, view: View, scenes: Scenes) -> Tensor:
     warmth = scenes.between("warmth", -0.05, 0.05)[:, None]
     lamp = colour(scenes.site.palette.lamp) * torch.cat([1 + warmth, 1 + 0 * warmth, 1 - warmth], 1)
     exposure = scenes.between("exposure", 0.9, 1.2)
-    diffuse = surface.albedo * (surface.light * lambert * exposure)[:, None]
+    diffuse = surface.albedo * (surface.light * lambert * exposure * beam)[:, None]
     mirror = (surface.gloss * shine * surface.light.clamp(max=1))[:, None]
-    return tone((diffuse * 1.35 + mirror) * lamp)
+    return tone((diffuse * 1.18 + mirror) * lamp)
 
 
 def tone(linear: Tensor) -> Tensor:
