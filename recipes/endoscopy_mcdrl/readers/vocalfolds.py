@@ -1,4 +1,4 @@
-"""vocalfolds: laryngoscopy of two patients in eight sequences, as label maps (Laves et al. 2018)."""
+"""vocalfolds: laryngoscopy of two patients in eight sequences, label maps (Laves et al. 2018)."""
 
 from __future__ import annotations
 
