@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from deconfound.training.metrics import MethodResult, Scores, ScoresRow, SegmentationMetrics
     from deconfound.training.processes import is_main_process
     from deconfound.training.progress import TrainingProgress
+    from deconfound.training.report import ReportContext, write_report
     from deconfound.training.run_folder import RunFolder
     from deconfound.training.schedule import Schedule, learning_rate_factor
     from deconfound.training.settings import TrainingSettings
@@ -26,6 +27,7 @@ _HOME = {
     "EpochRecord": "history",
     "History": "history",
     "MethodResult": "metrics",
+    "ReportContext": "report",
     "RunFolder": "run_folder",
     "Schedule": "schedule",
     "Scores": "metrics",
@@ -40,12 +42,14 @@ _HOME = {
     "learning_rate_factor": "schedule",
     "results_json": "table",
     "results_table": "table",
+    "write_report": "report",
 }
 
 __all__ = [
     "EpochRecord",
     "History",
     "MethodResult",
+    "ReportContext",
     "RunFolder",
     "Schedule",
     "Scores",
@@ -60,6 +64,7 @@ __all__ = [
     "learning_rate_factor",
     "results_json",
     "results_table",
+    "write_report",
 ]
 
 

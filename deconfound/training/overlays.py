@@ -15,8 +15,7 @@ from deconfound.errors import ShapeError
 
 #: Contour colours by role, RGB.
 TRUTH = (240, 228, 66)
-BASELINE = (86, 180, 233)
-METHOD = (255, 255, 255)
+PREDICTION = (86, 180, 233)
 #: Contour and fill colours of several lesion classes, in order.
 PALETTE = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (240, 228, 66))
 EDGE = (20, 20, 24)
@@ -73,9 +72,7 @@ def draw_contours(
     for value, colour in zip(range(1, int(mask.max()) + 1), cycle(several)):
         region = mask == value
         line = outline(region, width)
-        grown = Image.fromarray(region.astype(np.uint8) * 255, "L")
-        grown = np.asarray(grown.filter(ImageFilter.MaxFilter(2 * max(1, width // 2) + 1))) > 0
-        canvas[grown & ~region] = EDGE
+        canvas[outline(~region) & ~region] = EDGE
         canvas[line] = colour
     return Image.fromarray(canvas, "RGB")
 
@@ -86,7 +83,7 @@ def draw_fill(
     colours: tuple[Colour, ...] = PALETTE,
     strength: float = 0.35,
 ) -> Image.Image:
-    """Tint a mask's classes on a copy of the picture and draw their contours: the predict overlay."""
+    """Tint a mask's classes on a copy of the picture and draw their contours, for `predict`."""
     inside = scaled(mask, picture.size)
     canvas = np.array(picture, dtype=np.float32)
     for value in range(1, int(inside.max()) + 1):

@@ -1,0 +1,8 @@
+"""The report: one self-contained page that a clinician can read and a colleague can check."""
+
+from __future__ import annotations
+
+from deconfound.training.report.context import ConfounderEntry, Example, ReportContext
+from deconfound.training.report.report import render_report, write_report
+
+__all__ = ["ConfounderEntry", "Example", "ReportContext", "render_report", "write_report"]
