@@ -23,8 +23,9 @@ class JointAugment:
         degrees: largest rotation.
         translate: largest shift, as a share of the side.
         scale: smallest and largest zoom.
-        jitter: strength of the change in brightness, contrast and saturation; hue changes by a
-            tenth of it.
+        jitter: strength of the change in brightness, contrast and saturation.
+        hue: largest shift of the hue, as a share of the circle; it costs as much as all the rest,
+            and is off by default.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class JointAugment:
         translate: float = 0.05,
         scale: tuple[float, float] = (0.9, 1.1),
         jitter: float = 0.2,
+        hue: float = 0.0,
     ) -> None:
         self.seed = seed
         self._transform = v2.Compose(
@@ -46,7 +48,7 @@ class JointAugment:
                     scale,
                     interpolation=v2.InterpolationMode.BILINEAR,
                 ),
-                v2.ColorJitter(jitter, jitter, jitter, jitter / 10),
+                v2.ColorJitter(jitter, jitter, jitter, hue),
             ]
         )
 
