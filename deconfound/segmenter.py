@@ -78,7 +78,6 @@ class CausalSegmenter(nn.Module):
         self.prompts = PromptEmbeddings(pack, vlm.encode_text)
         self.selector = assembly.resolve_selector(selector)
         self.dictionary = assembly.resolve_dictionary(dictionary, pack, self.prompts)
-        self.intervention = assembly.resolve_intervention(intervention, vlm.embed_dim)
         self.body: SegmentationBody = assembly.resolve_body(decoder, self.tower, classes)
         self.fusion = LevelFusion(
             vlm.embed_dim,
@@ -86,6 +85,7 @@ class CausalSegmenter(nn.Module):
             assembly.resolve_levels(levels, self.body, self.tower),
             self.body.levels_read,
         )
+        self.intervention = assembly.resolve_intervention(intervention, vlm.embed_dim)
         self.decoder_spec = assembly.decoder_spec(decoder)
         self.classes = classes
         self.train_tower = train_tower
@@ -94,7 +94,7 @@ class CausalSegmenter(nn.Module):
         self._bystander = Identity()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (B, classes, H, W) for images (B, 3, H, W), normalised as `normalize` does."""
+        """Return logits (B, classes, H, W) of normalised images (B, 3, H, W)."""
         return self.trace(images).logits
 
     def trace(self, images: Tensor) -> Explanation:

@@ -16,8 +16,10 @@ class VisualFeatures:
     """What a vision tower says of a batch of images.
 
     Attributes:
-        dense: (B, d, h, w), features of every location *in the joint image-text space*; not normalised.
-        pooled: (B, d), the image embedding that the tower was trained to align with text; not normalised.
+        dense: (B, d, h, w), features of every location *in the joint image-text space*; of any
+            length.
+        pooled: (B, d), the image embedding that the tower was trained to align with text; of any
+            length.
         stages: raw hidden maps (B, c_i, h_i, w_i) from shallow to deep, for a decoder's pyramid.
     """
 

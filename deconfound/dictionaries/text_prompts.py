@@ -16,7 +16,7 @@ from deconfound.types import Confounders
 
 @dictionaries.register("text")
 class TextPromptDictionary(ConfounderDictionary):
-    """Z = {z_m}, the text embeddings of "An endoscopy image with {confounder}" (arXiv 2508.05008).
+    """Z = {z_m}: embeddings of "An endoscopy image with {confounder}" (arXiv 2508.05008).
 
     Text is encoded once, outside; the dictionary keeps the vectors and never needs the text tower.
 
@@ -25,8 +25,9 @@ class TextPromptDictionary(ConfounderDictionary):
         embeddings: (M, d), their text embeddings, L2-normalised; None for a dictionary whose
             values come from a state dict, which then needs ``dim``.
         prior: P(z), M non-negative numbers that need not sum to one; None is uniform.
-        centre: subtract the mean embedding z̄ = Σ_z P(z)·z. Prompts of one template are nearly parallel (a cosine
-            of 0.97 leaves the part that varies ~100 times smaller), and attention washes out.
+        centre: subtract the mean embedding z̄ = Σ_z P(z)·z. Prompts of one template are nearly
+            parallel (a cosine of 0.97 leaves the part that varies ~100 times smaller), and
+            attention washes out.
         dim: d, where ``embeddings`` is None.
 
     Raises:
@@ -50,8 +51,8 @@ class TextPromptDictionary(ConfounderDictionary):
             embeddings = torch.zeros(len(names), dim or 0)
         if embeddings.ndim != 2 or len(embeddings) != len(names) or 0 in embeddings.shape:
             raise ShapeError(
-                f"TextPromptDictionary: expected embeddings of shape ({len(names)}, d), one row per "
-                f"name, found {tuple(embeddings.shape)}"
+                f"TextPromptDictionary: expected embeddings of shape ({len(names)}, d), one row "
+                f"per name, found {tuple(embeddings.shape)}"
             )
         self.names = tuple(names)
         self.centre = centre

@@ -45,7 +45,7 @@ class SegmentationLoss(nn.Module):
 
 
 def soft_dice(probability: Tensor, target: Tensor) -> Tensor:
-    """Return 1 - Dice over the batch, the mean over the classes that occur in it; (B, C, H, W) each.
+    """Return 1 - Dice over the batch, the mean over classes that occur; (B, C, H, W) each.
 
     A class that is absent from the batch has no overlap to learn; cross-entropy handles it.
     """

@@ -1,8 +1,8 @@
 """Rendered endoscopy with known causes: scenes, confounders that can be set, five hospitals.
 
-A structural causal model in pictures: the site chooses confounders and lesion classes, the scene is
-drawn, and :func:`render` shows it under any strengths of the twelve confounders. The same scenes with
-other strengths are the exact counterfactual ``do(z)``.
+A structural causal model in pictures: the site chooses confounders and lesion classes, the scene
+is drawn, and :func:`render` shows it under any strengths of the twelve confounders. The same scenes
+with other strengths are the exact counterfactual ``do(z)``.
 """
 
 from deconfound.simulation.dataset import RenderedSite

@@ -87,7 +87,7 @@ def _tube(scenes: Scenes, view: View, texture: Tensor) -> Surface:
 
 
 def _airway(scenes: Scenes, view: View, texture: Tensor) -> Surface:
-    """Bronchus: pale cartilage rings, a flat membranous side, and often two openings at a carina."""
+    """Bronchus: pale cartilage rings, a flat membranous side, often two openings."""
     anatomy = scenes.site.anatomy
     roll = scenes.between("roll", 0, math.pi)
     apart = 0.34 * scenes.between("opening", -0.6, 1).clamp(min=0)

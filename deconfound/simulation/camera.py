@@ -47,7 +47,7 @@ class View:
 def look(scenes: Scenes, strengths: Tensor, size: int) -> View:
     """Point the camera at the scenes.
 
-    Near view enlarges about the lesion, far view shrinks towards the lumen; both at once partly cancel.
+    Near view enlarges about the lesion, far view shrinks towards the lumen; both partly cancel.
 
     Args:
         scenes: B scenes.
@@ -59,7 +59,7 @@ def look(scenes: Scenes, strengths: Tensor, size: int) -> View:
     lumen_x, lumen_y = _lumen(scenes)
     lesion_x, lesion_y = _lesion(scenes, lumen_x, lumen_y)
     near, far = strengths[:, NEAR, None, None], strengths[:, FAR, None, None]
-    zoom = (0.8 * far - 0.75 * near).exp()
+    zoom = (0.8 * far**0.7 - 0.75 * near**0.7).exp()
     share = near / (near + far).clamp(min=1e-6)
     centre_x = lumen_x + (lesion_x - lumen_x) * share
     centre_y = lumen_y + (lesion_y - lumen_y) * share

@@ -45,7 +45,7 @@ class Growth:
     """A lesion drawn on a patch.
 
     Attributes:
-        field: (B, S, S); the mask is where it is positive. About 1 at the centre, in units of the size.
+        field: (B, S, S); the mask is where it is positive. 1 at the centre, in units of the size.
         surface: the surface with the lesion everywhere; blended in by the field.
         soft: width of the blend inside the mask, in units of the field.
         shadow: how dark the contact shadow around it is, 0 to 1.
@@ -148,7 +148,7 @@ def _polyp(patch: Patch) -> Growth:
     height = size * (0.55 * _dome(head) + 0.012 * patch.fine[0] * ramp(head, 0.0, 0.3))
     base = ramp(reach, 0.8, 1.7) * (head < 0.05)
     height = torch.maximum(height, size * 0.25 * _dome(stalk) * stalked * (1 - base))
-    red = scenes.between("redness", 0.5, 0.78)[:, None]
+    red = scenes.between("redness", 0.52, 0.80)[:, None]
     tint = torch.cat([torch.full_like(red, 1.02), red, red * 0.95], dim=1)
     albedo = _flesh(patch) * tint * (1 + 0.05 * patch.fine[3])[:, None]
     albedo = mix(albedo, patch.under.albedo, 0.8 * base[:, None])
@@ -161,10 +161,11 @@ def _polyp(patch: Patch) -> Growth:
 def _tumor(patch: Patch) -> Growth:
     """A large lobulated mass, rough, dark red with pale necrotic patches."""
     scenes = patch.scenes
-    size, aspect = scenes.between("size", 0.36, 0.54), scenes.between("aspect", 0.75, 1.3)
+    size, aspect = scenes.between("size", 0.33, 0.47), scenes.between("aspect", 0.75, 1.3)
     rough, patchy, smooth, middle = patch.noise
     fine, grain, _, lobes = patch.fine
-    field = 1 - _round(patch.x, patch.y, size, aspect) * (1 + 0.20 * smooth + 0.07 * lobes)
+    ragged = (1 + 0.20 * smooth + 0.07 * lobes).clamp(min=0.62)
+    field = 1 - _round(patch.x, patch.y, size, aspect) * ragged
     knobs = 1 - (lobes.abs() * 0.9).clamp(max=1)
     height = size * (0.42 * _dome(field) + 0.075 * (1 - knobs) + 0.035 * fine)
     dark = scenes.between("redness", 0.45, 0.75)[:, None]
@@ -182,10 +183,11 @@ def _tumor(patch: Patch) -> Growth:
 def _inflammation(patch: Patch) -> Growth:
     """Flat, diffuse, mottled erythema with an irregular border and punctate spots."""
     scenes, under = patch.scenes, patch.under
-    size, aspect = scenes.between("size", 0.40, 0.60), scenes.between("aspect", 0.7, 1.4)
+    size, aspect = scenes.between("size", 0.35, 0.50), scenes.between("aspect", 0.7, 1.4)
     _, patchy, smooth, middle = patch.noise
     _, grain, _, spots = patch.fine
-    field = 1 - _round(patch.x, patch.y, size, aspect) * (1 + 0.24 * smooth + 0.10 * middle)
+    ragged = (1 + 0.24 * smooth + 0.10 * middle).clamp(min=0.6)
+    field = 1 - _round(patch.x, patch.y, size, aspect) * ragged
     red = scenes.between("redness", 0.30, 0.46)[:, None]
     share = (0.75 + 0.22 * patchy).clamp(0.3, 1)[:, None]
     tint = torch.cat([torch.full_like(red, 0.98), red, red * 0.95], dim=1)
@@ -193,7 +195,7 @@ def _inflammation(patch: Patch) -> Growth:
     dots = ramp(spots + 0.35 * grain, 1.05, 1.5)
     albedo = mix(albedo, colour((0.34, 0.02, 0.03)), 0.85 * dots[:, None])
     height = under.height + 0.004 * grain
-    light = torch.maximum(under.light, 0.4 * patch.level)
+    light = torch.maximum(under.light, 0.22 * patch.level)
     return Growth(field, Surface(albedo, light, height, under.gloss * 0.7), 0.30, 0.0)
 
 
@@ -209,15 +211,17 @@ def _nodule(patch: Patch) -> Growth:
         away = (0.17 + 0.05 * ring)[:, None, None] * (count > 1)
         size = (0.15 + 0.045 * own)[:, None, None] * torch.where(count > 1, 1.0, 1.35)
         x, y = patch.x - away * turn.cos(), patch.y - away * turn.sin()
-        bump = 1 - _round(x, y, size, torch.ones_like(size)) * (1 + 0.04 * patch.noise[2])
+        bump = 1 - _round(x, y, size, torch.ones_like(size)) * (
+            1 + 0.08 * patch.noise[2] + 0.03 * patch.noise[3]
+        )
         field = torch.where(number < count, torch.maximum(field, bump), field)
     cream = colour((0.93, 0.84, 0.74)) * scenes.between("tint", 0.9, 1.04)[:, None]
     pale = scenes.between("redness", 0.50, 0.72)[:, None]
     albedo = mix(_flesh(patch), cream, pale * ramp(field, -0.1, 0.45)[:, None])
-    height = 0.10 * _dome(field) + 0.003 * patch.fine[0]
+    height = 0.08 * _dome(field) + 0.003 * patch.fine[0]
     light = patch.level * (0.74 + 0.32 * ramp(field, 0.0, 0.8))
     gloss = torch.full_like(light, 0.35)
-    return Growth(field, Surface(albedo, light, height, gloss), 0.25, 0.5)
+    return Growth(field, Surface(albedo, light, height, gloss), 0.35, 0.45)
 
 
 def _cyst(patch: Patch) -> Growth:
@@ -226,8 +230,8 @@ def _cyst(patch: Patch) -> Growth:
     size, aspect = scenes.between("size", 0.26, 0.42), scenes.between("aspect", 0.86, 1.16)
     field = 1 - _round(patch.x, patch.y, size, aspect) * (1 + 0.03 * patch.noise[2])
     yellow = (scenes.between("tint", 0, 1) < 0.6).float()[:, None]
-    fluid = mix(colour((0.50, 0.60, 0.70)), colour((0.90, 0.76, 0.36)), yellow)
-    albedo = mix(_flesh(patch), fluid, torch.tensor(0.68))
+    fluid = mix(colour((0.46, 0.58, 0.74)), colour((0.90, 0.76, 0.36)), yellow)
+    albedo = mix(_flesh(patch), fluid, torch.tensor(0.60))
     lines = (-(patch.fine[2] / 0.09).square()).exp() * ramp(patch.noise[3], -0.8, 0.6)
     albedo = mix(albedo, colour((0.62, 0.16, 0.14)), 0.6 * lines[:, None])
     rim = (-((field - 0.09) / 0.07).square()).exp()

@@ -78,7 +78,7 @@ def mix(one: Tensor, other: Tensor | float, share: Tensor) -> Tensor:
 
 
 def slope(height: Tensor) -> tuple[Tensor, Tensor]:
-    """Return d/dx and d/dy of a field (B, S, S) by central differences, in units of half a frame."""
+    """Return d/dx and d/dy of a field (B, S, S) by central differences, by half frames."""
     size = height.shape[-1]
     framed = nnf.pad(height[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
     across = framed[:, 1:-1, 2:] - framed[:, 1:-1, :-2]
@@ -89,3 +89,11 @@ def slope(height: Tensor) -> tuple[Tensor, Tensor]:
 def colour(rgb: tuple[float, float, float]) -> Tensor:
     """Shape an RGB triple to stand against images: (1, 3, 1, 1)."""
     return torch.tensor(rgb).view(1, 3, 1, 1)
+
+
+def box(images: Tensor, reach: int) -> Tensor:
+    """Average over squares of 2 reach + 1 pixels, one axis after the other."""
+    reach = max(1, reach)
+    wide, high = (1, 2 * reach + 1), (2 * reach + 1, 1)
+    images = nnf.avg_pool2d(images, wide, 1, (0, reach), count_include_pad=False)
+    return nnf.avg_pool2d(images, high, 1, (reach, 0), count_include_pad=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 from torch import Tensor
 
@@ -19,7 +21,6 @@ CHUNK = 16
 """Pictures rendered together: few enough for their planes to stay in the cache."""
 
 
-@torch.no_grad()
 def render(scenes: Scenes, strengths: Tensor, size: int = 96) -> tuple[Tensor, Tensor]:
     """Render scenes under given strengths of the twelve confounders.
 
@@ -51,14 +52,22 @@ def render(scenes: Scenes, strengths: Tensor, size: int = 96) -> tuple[Tensor, T
         raise ConfigurationError(
             f"render: size must be 16 pixels or more, found {size}; enlarge it"
         )
-    rows = [slice(start, start + CHUNK) for start in range(0, len(scenes), CHUNK)]
-    if not rows:
-        return torch.zeros(0, 3, size, size), torch.zeros(0, size, size, dtype=torch.int64)
-    parts = [_render(scenes.pick(part), strengths[part].float(), size) for part in rows]
-    images, masks = zip(*parts, strict=True)
-    return torch.cat(images), torch.cat(masks)
+    images = torch.zeros(len(scenes), 3, size, size)
+    masks = torch.zeros(len(scenes), size, size, dtype=torch.int64)
+
+    def fill(start: int) -> None:
+        part = slice(start, start + CHUNK)
+        images[part], masks[part] = _render(scenes.pick(part), strengths[part].float(), size)
+
+    starts = range(0, len(scenes), CHUNK)
+    # One chunk a thread: operations on planes this small gain little from threads of their own.
+    workers = max(1, min(torch.get_num_threads(), len(starts)))
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        list(pool.map(fill, starts))
+    return images, masks
 
 
+@torch.no_grad()  # which holds for one thread only, so it stands here and not on `render`
 def _render(scenes: Scenes, strengths: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Render one chunk: camera, wall, lesion, light, confounders, sensor."""
     view = look(scenes, strengths, size)

@@ -1,4 +1,4 @@
-"""How the world chooses: the class by the site, confounders by the site or, through the dial, the class."""
+"""How the world chooses: classes by the site, confounders by the site or, dialled, by the class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in front of the lens: every random number of a batch of pictures, and nothing rendered."""
+"""What is in front of the lens: the random numbers of a batch of pictures, nothing rendered."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _COLUMN = {name: column for column, name in enumerate(PATIENT + FRAME)}
 class Scenes:
     """Anatomy and lesions of B pictures of one site, as numbers.
 
-    Rendering the same scenes under other strengths is the exact counterfactual do(z): everything that
-    is not the confounder stays as it was.
+    Rendering the same scenes under other strengths is the exact counterfactual do(z): all that is
+    not the confounder stays as it was.
 
     Attributes:
         site: whose anatomy and palette.

@@ -54,7 +54,7 @@ def illuminate(surface: Surface, view: View, scenes: Scenes) -> Tensor:
     lamp = colour(scenes.site.palette.lamp) * torch.cat([1 + warmth, 1 + 0 * warmth, 1 - warmth], 1)
     exposure = scenes.between("exposure", 0.9, 1.2)
     diffuse = surface.albedo * (surface.light * lambert * exposure * beam)[:, None]
-    mirror = (surface.gloss * shine * surface.light.clamp(max=1))[:, None]
+    mirror = (0.75 * surface.gloss * shine * surface.light.clamp(max=1))[:, None]
     return tone((diffuse * 1.18 + mirror) * lamp)
 
 

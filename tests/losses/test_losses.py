@@ -71,10 +71,7 @@ def test_coverage_counts_pixels(seed: int, binary: bool) -> None:
     coverage = class_coverage(mask, class_index, 3, (2, 3), binary)
     for b in range(2):
         for k in range(3):
-            if binary:
-                pixels = mask[b] * (class_index[b] == k)
-            else:
-                pixels = mask[b] == k + 1
+            pixels = mask[b] * (class_index[b] == k) if binary else mask[b] == k + 1
             cells = pixels.float().reshape(2, 4, 3, 4).mean(dim=(1, 3)).flatten()
             torch.testing.assert_close(coverage[b, k], cells)
 

@@ -71,6 +71,7 @@ class ReportContext:
         config: every setting, shown folded.
         notes: what a reader must know before using a number ("rendered images", "oracle").
         created: date and time in words.
+        oracle: whether the held-out site itself chose the weights (DESIGN section 5).
     """
 
     title: str
@@ -86,6 +87,7 @@ class ReportContext:
     config: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     created: str = ""
+    oracle: bool = False
 
     def __post_init__(self) -> None:
         if not self.results:

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -91,7 +92,7 @@ def _computed(curve: np.ndarray) -> np.ndarray:
 
 
 def _curves(curves: Sequence[np.ndarray], start: int | None, kept: Sequence[int]) -> str:
-    style = {"svg.fonttype": "none", "svg.hashsalt": "deconfound", "font.size": 10}
+    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "deconfound", "font.size": 10}
     with rc_context(style):
         figure = Figure(figsize=(4.2, 2.3), layout="constrained")
         axes = figure.add_subplot()

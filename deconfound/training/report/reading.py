@@ -88,6 +88,11 @@ def _selection(context: ReportContext) -> str:
         f"({100 * history.best.val_dice:.1f}%)"
         for history in context.histories
     )
+    if context.oracle:
+        return (
+            f"The weights were chosen by Dice on {context.held_out} itself: {kept}. This is an "
+            f"oracle: no hospital could have made that choice, so the scores are too high."
+        )
     return (
         f"The weights were chosen by Dice on held-out patients of the training sites: {kept}. "
         f"The held-out site had no say in it."

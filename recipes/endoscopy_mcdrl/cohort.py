@@ -1,0 +1,180 @@
+"""Who trains, who validates, who is held out: from rendered sites or from folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from deconfound import simulation
+from deconfound.data import (
+    FolderDataset,
+    JointAugment,
+    leave_one_site_out,
+    split_by_group,
+    split_samples,
+)
+from deconfound.data.memory import MemoryDataset
+from deconfound.errors import DataError, unknown_name
+from deconfound.packs import PromptPack
+
+from .config import RecipeConfig
+from .console import Progress
+from .readers import discover
+
+ImageSet = FolderDataset | MemoryDataset
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """One round of leave-one-site-out, ready to train on.
+
+    Attributes:
+        train: images of the training sites.
+        validation: held-out patients of the same sites; the epoch is chosen on these.
+        target: the site that training never sees.
+        holdout: its name.
+        sites: names of all sites, in the order of site indices.
+        source: where the images come from, in one sentence.
+    """
+
+    train: ImageSet
+    validation: ImageSet
+    target: ImageSet
+    holdout: str
+    sites: tuple[str, ...]
+    source: str
+
+    @property
+    def training_sites(self) -> tuple[str, ...]:
+        """The sites that training sees."""
+        return tuple(site for site in self.sites if site != self.holdout)
+
+
+def assemble(config: RecipeConfig, pack: PromptPack, progress: Progress | None = None) -> Cohort:
+    """Render or read every image of the run.
+
+    Args:
+        config: what to use; without ``data``, the five rendered sites.
+        pack: its classes name the lesions.
+        progress: called with how many images are ready, and of how many.
+
+    Raises:
+        DeconfoundError: sites that cannot be used, named in one sentence.
+    """
+    if config.data is None:
+        return _rendered(config, pack, progress)
+    return _from_disk(config, pack, progress)
+
+
+def _rendered(config: RecipeConfig, pack: PromptPack, progress: Progress | None) -> Cohort:
+    if tuple(pack.class_names) != simulation.CLASSES:
+        raise DataError(
+            f"the rendered sites show {', '.join(simulation.CLASSES)}, but the pack {pack.name} "
+            f"names {', '.join(pack.class_names)}; give your own images with --data"
+        )
+    sites = {site.name: site for site in simulation.SITES}
+    holdout = _choose(config.holdout, list(sites))
+    total, images = config.images_per_site, {}
+    for done, (name, site) in enumerate(sites.items(), 1):
+        images[name] = _render(site, list(sites).index(name), config)
+        if progress is not None:
+            progress(done * total, len(sites) * total)
+    seen = [name for name in sites if name != holdout]
+    groups = [group for name in seen for group in images[name][1]]
+    strata = [name for name in seen for _ in images[name][1]]
+    chosen, held = split_by_group(groups, config.validation_share, config.seed, strata)
+    everything = _join([images[name][0] for name in seen])
+    return Cohort(
+        train=_subset(everything, chosen, _augment(config)),
+        validation=_subset(everything, held),
+        target=images[holdout][0],
+        holdout=holdout,
+        sites=tuple(sites),
+        source=(
+            f"rendered endoscopy, {len(sites)} sites of {total} images, "
+            f"class–confounder correlation {config.correlation:g}"
+        ),
+    )
+
+
+def _render(
+    site: simulation.Site, site_index: int, config: RecipeConfig
+) -> tuple[MemoryDataset, list[str]]:
+    """Return a site's images and the patient of each."""
+    drawn = simulation.RenderedSite(
+        site,
+        size=config.image_size,
+        length=config.images_per_site,
+        seed=config.seed,
+        correlation=config.correlation,
+        site_index=site_index,
+    )
+    items = [drawn[i] for i in range(len(drawn))]
+    images = torch.stack([(255 * item["image"]).round().to(torch.uint8) for item in items])
+    masks = torch.stack([item["mask"].to(torch.uint8) for item in items])
+    if config.task == "binary":
+        masks = masks.clamp_max(1)
+    where = torch.full((len(items),), site_index)
+    return MemoryDataset(images, masks, drawn.classes, where), drawn.groups
+
+
+def _join(sets: Sequence[MemoryDataset]) -> MemoryDataset:
+    names = ("images", "masks", "class_index", "site_index")
+    return MemoryDataset(*(torch.cat([getattr(s, name) for s in sets]) for name in names))
+
+
+def _subset(
+    whole: MemoryDataset, rows: Sequence[int], augment: JointAugment | None = None
+) -> MemoryDataset:
+    index = torch.tensor(rows)
+    return MemoryDataset(
+        whole.images[index],
+        whole.masks[index],
+        whole.class_index[index],
+        whole.site_index[index],
+        augment,
+    )
+
+
+def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Progress | None) -> Cohort:
+    assert config.data is not None
+    sites = discover(config.data)
+    for site in sites:
+        site.require_sound()
+    names = tuple(site.name for site in sites)
+    fold = leave_one_site_out(sites, _choose(config.holdout, names))
+    samples = [sample for site in fold.training for sample in site.samples]
+    train, validation = split_samples(samples, config.validation_share, config.seed)
+
+    def dataset(of: Sequence, augment: JointAugment | None = None) -> FolderDataset:
+        return FolderDataset(
+            of,
+            config.image_size,
+            pack.class_names,
+            names,
+            augment,
+            multiclass=config.task == "multiclass",
+        )
+
+    parts = (dataset(train, _augment(config)), dataset(validation), dataset(fold.target.samples))
+    total, done = sum(len(part) for part in parts), 0
+    for part in parts:
+        part.preload(progress and (lambda n, _, before=done: progress(before + n, total)))
+        done += len(part)
+    counts = ", ".join(f"{site.name} {len(site.samples)}" for site in sites)
+    return Cohort(*parts, fold.target.name, names, f"{config.data} ({counts})")
+
+
+def _augment(config: RecipeConfig) -> JointAugment | None:
+    return JointAugment(config.seed) if config.augment else None
+
+
+def _choose(holdout: str | None, names: Sequence[str]) -> str:
+    if holdout is None:
+        return names[-1]
+    for name in names:
+        if name.lower() == holdout.lower():
+            return name
+    raise unknown_name("site", holdout, names)

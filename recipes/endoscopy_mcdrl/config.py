@@ -1,0 +1,139 @@
+"""Every choice of the recipe, each a flag; profiles are YAML files of the same names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+import yaml
+from pydantic import Field, ValidationError
+
+from deconfound.errors import ConfigurationError, unknown_name
+from deconfound.training.settings import TrainingSettings
+
+PROFILES = Path(__file__).parent / "profiles"
+Method = Literal["baseline", "mcdrl"]
+
+
+class RecipeConfig(TrainingSettings):
+    """The settings of one leave-one-site-out run, in addition to those of the loop.
+
+    Attributes:
+        config: profile to start from: ``default``, ``paper``, or the path of a YAML or JSON file;
+            flags override what it says.
+        data: folder with the datasets as released, or a manifest.csv; without it, the five
+            rendered sites.
+        holdout: the site that training never sees; without it, the last one found.
+        out: run folder to make; without it, a new one under runs/.
+        resume: go on in the run folder ``out`` where it stopped.
+        vlm: vision-language model: mini, ARCHITECTURE/TAG of open_clip, or a path of weights.
+        decoder: segmentation-models-pytorch architecture.
+        pack: prompt pack, by name or path.
+        methods: what is trained, each with the same seed, data and budget.
+        task: binary (lesion or not) or multiclass (which lesion).
+        image_size: side of the training images, in pixels.
+        train_tower: frozen, all, or how many of the tower's last blocks are trained.
+        alpha: share of locations that MTRS keeps.
+        depth: intervention layers.
+        heads: attention heads of each.
+        temperature: of the attention over confounders; large values weigh by the prior.
+        merge: how the intervention joins the regions; replace is the literal equation.
+        centre: subtract the mean prompt embedding from the dictionary.
+        segmentation_loss: ce, as published, or ce+dice.
+        lambda_causal: weight of the causal loss.
+        lambda_contrast: weight of the contrastive loss.
+        tau: temperature of the contrastive loss.
+        validation_share: share of the training sites' patients held out to choose the epoch.
+        augment: flip, rotate and colour-jitter training images.
+        images_per_site: how many images each rendered site has.
+        correlation: rendered sites: how strongly confounders go with classes, 0 to 1.
+        pictures: put images into the report.
+        json_output: print the results as JSON instead of a table (--json).
+    """
+
+    config: str = "default"
+    data: Path | None = None
+    holdout: str | None = None
+    out: Path | None = None
+    resume: bool = False
+    vlm: str = "mini"
+    decoder: str = "Unet"
+    pack: str = "endoscopy"
+    methods: tuple[Method, ...] = ("baseline", "mcdrl")
+    task: Literal["binary", "multiclass"] = "binary"
+    image_size: int = Field(96, ge=32)
+    train_tower: Literal["frozen", "all"] | int = "frozen"
+    alpha: float = Field(0.5, gt=0, le=1)
+    depth: int = Field(3, ge=1, le=5)
+    heads: int = Field(8, ge=1)
+    temperature: float = Field(1.0, gt=0)
+    merge: Literal["gated", "add", "replace"] = "gated"
+    centre: bool = False
+    segmentation_loss: Literal["ce", "ce+dice"] = "ce+dice"
+    lambda_causal: float = Field(0.5, ge=0)
+    lambda_contrast: float = Field(0.1, ge=0)
+    tau: float = Field(0.5, gt=0)
+    validation_share: float = Field(0.15, gt=0, lt=1)
+    augment: bool = True
+    images_per_site: int = Field(160, ge=8)
+    correlation: float = Field(0.5, ge=0, le=1)
+    pictures: bool = True
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+
+    @staticmethod
+    def flag(field: str) -> str:
+        """Return the name of a field on the command line."""
+        return "json" if field == "json_output" else field.replace("_", "-")
+
+
+def load_profile(name: str) -> RecipeConfig:
+    """Return the configuration that a profile describes.
+
+    Args:
+        name: a file of `PROFILES` without its ending, or the path of a YAML or JSON file
+            (a run folder's ``config.json`` repeats that run).
+
+    Raises:
+        UnknownNameError: no such profile, or a setting that does not exist.
+        ConfigurationError: a file that cannot be read, or a value out of its range.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml", ".json")) else PROFILES / f"{name}.yaml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if path.parent != PROFILES:
+            raise ConfigurationError(f"{path}: expected a configuration, found no file") from None
+        raise unknown_name("profile", name, [p.stem for p in PROFILES.glob("*.yaml")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error})") from error
+    try:
+        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text) or {}
+    except (ValueError, yaml.YAMLError) as error:
+        raise ConfigurationError(
+            f"{path}: not readable as settings ({' '.join(str(error).split())})"
+        ) from error
+    if not isinstance(values, dict):
+        raise ConfigurationError(
+            f"{path}: expected `setting: value` lines, found a {type(values).__name__}"
+        )
+    return build({**values, "config": name}, str(path))
+
+
+def build(values: dict[str, Any], source: str) -> RecipeConfig:
+    """Validate settings; errors are one sentence that names the source and the near setting."""
+    for setting in values:
+        if setting not in RecipeConfig.model_fields:
+            raise unknown_name(f"setting in {source}", setting, RecipeConfig.model_fields)
+    try:
+        return RecipeConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(f"{source}: {sentence(error)}") from error
+
+
+def sentence(error: ValidationError) -> str:
+    """Return the first thing that pydantic objects to, as one sentence."""
+    first = error.errors()[0]
+    where = str(first["loc"][0]) if first["loc"] else "settings"
+    return f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}, found {first['input']!r}"

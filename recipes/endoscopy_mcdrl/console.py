@@ -1,0 +1,30 @@
+"""What commands print besides their results: always to standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from deconfound.training import is_main_process
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+
+
+def note(console: Console, text: str) -> None:
+    """Print one line, once in a distributed run."""
+    if is_main_process():
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def counting(console: Console, what: str, work: Callable[[Progress], T]) -> T:
+    """Do work that reports (done, total) behind a bar with the remaining time."""
+    remaining = TimeRemainingColumn(compact=True)
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), remaining)
+    with Bar(*columns, console=console, transient=True, disable=not is_main_process()) as bar:
+        task = bar.add_task(what, total=None)
+        return work(lambda done, total: bar.update(task, completed=done, total=total))

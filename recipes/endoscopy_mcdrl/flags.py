@@ -1,0 +1,44 @@
+"""From the words of a command line to a typed record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from deconfound.training.extras import missing_extra
+
+from .config import RecipeConfig, load_profile
+
+try:
+    import tyro
+except ImportError as error:
+    raise missing_extra("tyro", "the command line") from error
+
+T = TypeVar("T")
+
+
+def parse(record: type[T], arguments: Sequence[str], program: str, default: T | None = None) -> T:
+    """Fill a record from flags; a wrong flag or value is answered with the near ones, status 2."""
+    options = {} if default is None else {"default": default}
+    return tyro.cli(
+        record,
+        prog=f"python -m {__package__} {program}",
+        args=list(arguments),
+        config=(tyro.conf.FlagCreatePairsOff,),
+        **options,
+    )
+
+
+def parse_config(arguments: Sequence[str], program: str) -> RecipeConfig:
+    """Start from the profile that ``--config`` names, then let the flags override it."""
+    profile = load_profile(_value_of("--config", arguments) or "default")
+    return parse(RecipeConfig, arguments, program, default=profile)
+
+
+def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    for position, word in enumerate(arguments):
+        if word == flag and position + 1 < len(arguments):
+            return arguments[position + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None

@@ -1,0 +1,161 @@
+"""What the report of a run shows: the gallery is drawn from the held-out site."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch.utils.data import default_collate
+
+from deconfound import CausalSegmenter
+from deconfound.packs import PromptPack
+from deconfound.training import History, MethodResult, ReportContext, RunFolder, write_report
+from deconfound.training.metrics import predicted_mask
+from deconfound.training.report import ConfounderEntry, Example
+from deconfound.types import Explanation
+
+from .cohort import Cohort
+from .config import RecipeConfig, load_profile
+from .console import note
+from .methods import TITLES
+
+GALLERY = 6
+
+
+def report(
+    run: RunFolder,
+    config: RecipeConfig,
+    cohort: Cohort,
+    pack: PromptPack,
+    results: Sequence[MethodResult],
+    histories: Sequence[History],
+    console: Console,
+) -> None:
+    """Write ``report.html`` into the run folder."""
+    note(console, "writing the report")
+    examples = _examples(run, config, cohort, pack, results) if config.pictures else ()
+    groups = {c.name: group.name for group in pack.groups for c in group.confounders}
+    context = ReportContext(
+        title="MCDRL on endoscopy",
+        held_out=cohort.holdout,
+        ran=_summary(config, cohort),
+        results=tuple(results),
+        histories=tuple(histories),
+        confounders=tuple(
+            ConfounderEntry(_words(name), _words(groups[name]), 1 / len(pack.confounder_names))
+            for name in pack.confounder_names
+        ),
+        examples=examples,
+        class_names=pack.class_names,
+        multiclass=config.task == "multiclass",
+        command=command(config, cohort),
+        config=config.model_dump(mode="json"),
+        notes=_notes(config),
+        created=f"{datetime.now():%d %B %Y, %H:%M}",
+    )
+    write_report(run.report_path, context, pictures=config.pictures)
+
+
+def command(config: RecipeConfig, cohort: Cohort) -> str:
+    """Return the command that gives the numbers again, saying what differs from the profile."""
+    profile = load_profile(config.config)
+    words = [f"python -m {__package__} train"]
+    if config.config != "default":
+        words.append(f"--config {config.config}")
+    for name in RecipeConfig.model_fields:
+        value = getattr(config, name)
+        if name in ("config", "out", "resume", "holdout") or value == getattr(profile, name):
+            continue
+        flag = RecipeConfig.flag(name)
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            values = value if isinstance(value, tuple) else (value,)
+            words.append(f"--{flag} {shlex.join(map(str, values))}")
+    return " ".join([*words, f"--holdout {shlex.quote(cohort.holdout)}"])
+
+
+def _summary(config: RecipeConfig, cohort: Cohort) -> dict[str, str]:
+    task = "lesion or not" if config.task == "binary" else "which lesion"
+    return {
+        "Task": f"{task}, {config.image_size} px",
+        "Trained on": f"{', '.join(cohort.training_sites)} ({len(cohort.train)} images)",
+        "Epochs chosen on": f"{len(cohort.validation)} images of other patients of these sites",
+        "Data": cohort.source,
+        "Vision-language model": f"{config.vlm}, tower {config.train_tower}",
+        "Decoder": config.decoder,
+        "Prompt pack": config.pack,
+        "Training": f"{config.epochs} epochs, batches of {config.batch_size}, seed {config.seed}",
+    }
+
+
+def _notes(config: RecipeConfig) -> tuple[str, ...]:
+    notes = []
+    if config.data is None:
+        notes.append(
+            "The images are rendered, not clinical: they show that the machinery works and what it "
+            "does under known conditions, and say nothing about patients."
+        )
+    if config.vlm == "mini":
+        notes.append(
+            "The vision-language model is mini, trained on rendered images alone; on clinical "
+            "images use one that has seen the world, such as --vlm ViT-B-16/openai."
+        )
+    return tuple(notes)
+
+
+def _examples(
+    run: RunFolder,
+    config: RecipeConfig,
+    cohort: Cohort,
+    pack: PromptPack,
+    results: Sequence[MethodResult],
+) -> tuple[Example, ...]:
+    rows = _spread(results[-1], GALLERY)
+    batch = default_collate([cohort.target[row] for row in rows])
+    models = {m: CausalSegmenter.from_pretrained(run.model_path(m)) for m in config.methods}
+    said = {m: _explain(model, batch["image"]) for m, model in models.items()}
+    last = said[config.methods[-1]]
+    kept = torch.zeros_like(last.scores, dtype=torch.bool).flatten(1)
+    kept = kept.scatter(1, last.regions.index, True).view_as(last.scores)
+    dice = {r.method: dict(zip(r.index.tolist(), r.dice.tolist(), strict=True)) for r in results}
+    return tuple(
+        Example(
+            title=f"{_class_of(int(batch['class_index'][i]), pack)}, {cohort.holdout}, image {row}",
+            image=batch["image"][i].numpy(),
+            truth=batch["mask"][i].numpy(),
+            predictions={
+                TITLES[m]: predicted_mask(explained.logits[i : i + 1])[0].numpy()
+                for m, explained in said.items()
+            },
+            dice={method: found[row] for method, found in dice.items()},
+            scores=last.scores[i].numpy(),
+            kept=kept[i].numpy(),
+            weights=last.intervened.weights[i].mean(dim=0).numpy(),
+        )
+        for i, row in enumerate(rows)
+    )
+
+
+@torch.no_grad()
+def _explain(model: CausalSegmenter, images: torch.Tensor) -> Explanation:
+    return model.explain(model.normalize(images))
+
+
+def _spread(result: MethodResult, count: int) -> list[int]:
+    """Return images from worst to best Dice in even steps, so that none is picked by hand."""
+    order = np.argsort(result.dice, kind="stable")
+    steps = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return result.index[order[steps]].tolist()
+
+
+def _class_of(index: int, pack: PromptPack) -> str:
+    return pack.class_names[index].capitalize() if index >= 0 else "Lesion"
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")

@@ -1,0 +1,135 @@
+"""``train``: every method on all sites but one, then the table and the report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from deconfound.packs import PromptPack
+from deconfound.training import (
+    History,
+    MethodResult,
+    RunFolder,
+    TrainingProgress,
+    evaluate,
+    fit,
+    launch,
+    results_json,
+    results_table,
+)
+from deconfound.training.distributed import Fabric
+from deconfound.training.settings import HARMLESS
+
+from .cohort import Cohort, assemble
+from .config import Method, RecipeConfig
+from .console import counting, note
+from .flags import parse_config
+from .methods import TITLES, build_criterion, build_model
+from .reporting import report
+
+# What may differ between a run and its resumption.
+MAY_DIFFER = HARMLESS | {"resume", "out", "json_output", "pictures", "config"}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Train as the flags say."""
+    config = parse_config(arguments, "train")
+    console = Console(stderr=True)
+    started = time.monotonic()
+    pack = PromptPack.load(config.pack)
+    _introduce(config, console)
+    fabric = launch(config)
+    run = _run_folder(config)
+    cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
+    note(console, f"sites      {cohort.source}")
+    note(console, f"held out   {cohort.holdout}, which training never sees; epochs are chosen on")
+    note(console, f"           patients of {', '.join(cohort.training_sites)} that are set aside")
+    note(console, f"run folder {run.path}")
+    outcomes = [_train_one(m, config, pack, cohort, run, fabric, console) for m in config.methods]
+    results = [result for result, _ in outcomes]
+    if not fabric.is_global_zero:
+        return
+    run.write_results(results_json(results))
+    report(run, config, cohort, pack, results, [history for _, history in outcomes], console)
+    _conclude(config, run, cohort, results, time.monotonic() - started)
+
+
+def _train_one(
+    method: Method,
+    config: RecipeConfig,
+    pack: PromptPack,
+    cohort: Cohort,
+    run: RunFolder,
+    fabric: Fabric,
+    console: Console,
+) -> tuple[MethodResult, History]:
+    """Train one method, keep its model, and score it on the held-out site."""
+    model = build_model(method, config, pack)
+    criterion = build_criterion(method, config, model)
+    with TrainingProgress(console) as progress:
+        history = fit(
+            model,
+            criterion,
+            cohort.train,
+            cohort.validation,
+            config,
+            run,
+            progress,
+            method=method,
+            fabric=fabric,
+        )
+    model.intervening = True
+    if fabric.is_global_zero:
+        model.save_pretrained(run.model_path(method))
+    result = evaluate(
+        model,
+        cohort.target,
+        fabric,
+        method=TITLES[method],
+        class_names=pack.class_names,
+        site_names=cohort.sites,
+        batch_size=config.batch_size,
+        workers=config.workers,
+    )
+    return result, history
+
+
+def _introduce(config: RecipeConfig, console: Console) -> None:
+    """Say what is used, and why."""
+    if config.data is None:
+        note(console, "data       no --data given: rendered endoscopy from deconfound.simulation")
+    if config.vlm == "mini":
+        note(console, "model      mini, the bundled small CLIP (--vlm ViT-B-16/openai is larger)")
+    else:
+        note(console, f"model      {config.vlm}")
+    methods = ", ".join(TITLES[m] for m in config.methods)
+    start = config.schedule.first_intervening_epoch + 1
+    note(console, f"methods    {methods}: same seed ({config.seed}), same images, same budget")
+    note(console, f"epochs     {config.epochs} each; the intervention starts at epoch {start}")
+
+
+def _run_folder(config: RecipeConfig) -> RunFolder:
+    out = config.out or Path("runs") / f"endoscopy_mcdrl-{datetime.now():%Y%m%d-%H%M%S}"
+    return RunFolder.create(out, config.model_dump(mode="json"), config.resume, MAY_DIFFER)
+
+
+def _conclude(
+    config: RecipeConfig,
+    run: RunFolder,
+    cohort: Cohort,
+    results: Sequence[MethodResult],
+    seconds: float,
+) -> None:
+    if config.json_output:
+        print(json.dumps(results_json(results), indent=2))
+        return
+    out = Console()
+    out.print()
+    out.print(results_table(results, title=f"On {cohort.holdout}, which training never saw (%)"))
+    closing = f"\n{seconds / 60:.1f} minutes. The report: {run.report_path}"
+    out.print(closing, highlight=False, soft_wrap=True)
