@@ -40,8 +40,8 @@ class MemoryDataset(Dataset[dict[str, Any]]):
         if tuple(images.shape) != expected or lengths != {count}:
             raise ShapeError(
                 f"MemoryDataset: expected {count} images of shape {expected[1:]} with as many "
-                f"masks, classes and sites, found images {tuple(images.shape)}, masks {tuple(masks.shape)}, "
-                f"{len(class_index)} classes and {len(site_index)} sites"
+                f"masks, classes and sites, found images {tuple(images.shape)}, masks "
+                f"{tuple(masks.shape)}, {len(class_index)} classes and {len(site_index)} sites"
             )
         self.images, self.masks = images, masks
         self.class_index, self.site_index = class_index, site_index

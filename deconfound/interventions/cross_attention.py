@@ -30,8 +30,8 @@ class CrossAttentionIntervention(InterventionLayer):
     with gates g that start at zero, so that an untrained layer is exactly the identity. A uniform
     prior makes it plain attention; T → ∞ weighs by P(z) alone.
 
-    It is an *outcome model* and nothing more: over a fixed dictionary it is a learned function of F,
-    and nothing in it alone forces an adjustment. Measure whether yours adjusts.
+    It is an *outcome model* and nothing more: over a fixed dictionary it is a learned function of
+    F, and nothing in it alone forces an adjustment. Measure whether yours adjusts.
 
     Args:
         dim: d, the width of the joint space.
@@ -70,8 +70,8 @@ class CrossAttentionIntervention(InterventionLayer):
             raise unknown_name("merge", str(merge), get_args(Merge))
         if merge == "replace":
             warnings.warn(
-                "merge='replace' is the literal equation: its output keeps nothing of where a region "
-                "lies or what it looks like beyond its attention weights; 'gated' keeps both",
+                "merge='replace' is the literal equation: of a region, its output keeps only the "
+                "attention weights; 'gated' keeps where it lies and what it looks like too",
                 DeconfoundWarning,
                 stacklevel=2,
             )

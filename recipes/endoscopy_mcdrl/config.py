@@ -82,6 +82,11 @@ class RecipeConfig(TrainingSettings):
     pictures: bool = True
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
 
+    @property
+    def loop(self) -> TrainingSettings:
+        """The settings of the loop alone."""
+        return TrainingSettings(**{k: getattr(self, k) for k in TrainingSettings.model_fields})
+
     @staticmethod
     def flag(field: str) -> str:
         """Return the name of a field on the command line."""

@@ -77,7 +77,7 @@ def _train_one(
             criterion,
             cohort.train,
             cohort.validation,
-            config,
+            config.loop,
             run,
             progress,
             method=method,
