@@ -66,9 +66,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=11, help="which scenes (11)")
     parser.add_argument(
         "--colours", type=int, default=0, help="palette, 2 to 256, for a smaller file (0: full)"
-        type=int,
-        default=0,
-        help="palette size, 2 to 256, for a smaller file (0: full)",
     )
     flags = parser.parse_args(arguments)
     try:

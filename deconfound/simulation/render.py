@@ -17,7 +17,7 @@ from deconfound.simulation.noise import read, textures
 from deconfound.simulation.scenes import Scenes
 from deconfound.simulation.surface import illuminate
 
-CHUNK = 16
+CHUNK = 8
 """Pictures rendered together: few enough for their planes to stay in the cache."""
 
 
