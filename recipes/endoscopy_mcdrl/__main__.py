@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 
-from deconfound.errors import DeconfoundError
+from deconfound.cli import near, run
 
 COMMANDS = {
     "train": "train the methods on all sites but one, and report on that one",
@@ -26,27 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if arguments else 2
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(COMMANDS)}."
-        print(f"error: unknown command {name!r}; {hint}", file=sys.stderr)
+        print(near("command", name, list(COMMANDS)), file=sys.stderr)
         return 2
     return run(lambda: import_module(f".{name}", __package__).main(rest))
-
-
-def run(command: Callable[[], None]) -> int:
-    """Run a command and turn what the user can mend into one sentence and status 2."""
-    try:
-        command()
-    except DeconfoundError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; what was finished is kept, and train --resume goes on", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of a pipe has gone; there is nobody left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return 0
 
 
 def _usage() -> str:

@@ -1,0 +1,108 @@
+"""The ``deconfound`` command, and what every command of ours does with an error."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import NoReturn
+
+from deconfound.errors import DeconfoundError
+
+
+def run(command: Callable[[], None]) -> int:
+    """Run a command; turn what the user can mend into one sentence and status 2.
+
+    Returns:
+        0, or 2 after a mistake, or 130 after an interruption.
+    """
+    try:
+        command()
+    except DeconfoundError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; what was finished is kept", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read our output has gone; there is nobody left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def near(kind: str, word: str, known: Sequence[str]) -> str:
+    """Return the sentence for a word that is not known."""
+    found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"did you mean {found[0]}?" if found else f"known: {', '.join(known)}."
+    return f"error: unknown {kind} {word!r}; {hint}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    commands = {"packs": _packs, "lint": _lint}
+    if words and not words[0].startswith("-") and words[0] not in commands:
+        print(near("command", words[0], list(commands)), file=sys.stderr)
+        return 2
+    parser = _Parser(
+        prog="deconfound",
+        description="Named confounders, causal adjustment. Training lives in the recipes: "
+        "python -m recipes.endoscopy_mcdrl train.",
+    )
+    choices = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    packs = choices.add_parser("packs", help="list the prompt packs that are found")
+    lint = choices.add_parser("lint", help="look a prompt pack over")
+    lint.add_argument("pack", help="name or path of a pack")
+    for each in (packs, lint):
+        each.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(words)
+    return run(lambda: commands[options.command](options))
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, answering a wrong flag with the near one."""
+
+    def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def, override]  # noqa: D102
+        options, rest = self.parse_known_args(args, namespace)
+        if rest:
+            print(near("flag", rest[0], ["--json", "--help"]), file=sys.stderr)
+            self.exit(2)
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and leave with status 2."""
+        self.exit(2, f"error: {message}; {self.prog} --help lists what there is\n")
+
+
+def _packs(options: argparse.Namespace) -> None:
+    from deconfound.packs import PromptPack, available_packs
+
+    found = {name: (path, PromptPack.load(path)) for name, path in available_packs().items()}
+    if options.json:
+        packs = {n: {"path": str(path), **pack.to_mapping()} for n, (path, pack) in found.items()}
+        print(json.dumps(packs, indent=2))
+        return
+    for name, (path, pack) in found.items():
+        classes, confounders = len(pack.class_names), len(pack.confounder_names)
+        print(f"{name}: {classes} classes, {confounders} confounders, {path}")
+
+
+def _lint(options: argparse.Namespace) -> None:
+    from deconfound.packs import PromptPack
+    from deconfound.packs import lint as look_over
+
+    pack = PromptPack.load(options.pack)
+    findings = look_over(pack)
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        return
+    for finding in findings:
+        print(f"{finding.rule}: {finding.message}")
+    print(f"{pack.name}: valid, {len(findings)} remarks")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
