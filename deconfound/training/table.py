@@ -49,18 +49,22 @@ def results_table(results: Sequence[MethodResult], title: str | None = None) -> 
         title: above the table.
     """
     try:
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table as RichTable
         from rich.text import Text
     except ImportError as error:
         raise missing_extra("rich", "the results table") from error
-    table = RichTable(title=title, title_justify="left", title_style="bold", pad_edge=False)
-    table.add_column("")
-    table.add_column("images", justify="right", style="dim")
+    table = RichTable(
+        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
+    )
+    table.add_column("", no_wrap=True, min_width=max(len(name) for _, name in row_keys(results)))
+    table.add_column("\nimages", justify="right", style="dim")
     for result in results:
-        for _, label in METRICS:
-            table.add_column(f"{result.method}\n{label}", justify="right")
+        for number, (_, label) in enumerate(METRICS):
+            above = "" if number else result.method
+            table.add_column(f"{above}\n{label}", justify="right")
     if len(results) == 2:
-        table.add_column("Dice\ndifference", justify="right")
+        table.add_column("\nΔ Dice", justify="right")
     for key in row_keys(results):
         rows = [result.row(*key) for result in results]
         cells = [Text(key[1]), Text(str(max(row.images for row in rows if row is not None)))]

@@ -1,0 +1,126 @@
+"""Two processes are the same loop as one: no step breaks, every image counts once, runs resume."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from deconfound.training.distributed import deterministic, gather_counts, launch
+from deconfound.training.evaluation import evaluate
+from deconfound.training.processes import global_rank, is_main_process
+from deconfound.training.run_folder import RunFolder
+from deconfound.training.settings import TrainingSettings
+
+from .standin import Disks, SmallSegmenter
+
+SCRIPT = Path(__file__).with_name("two_processes.py")
+LAUNCHED = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID", "WORLD_SIZE", "MASTER_PORT")
+
+
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k not in LAUNCHED}
+    paths = [str(SCRIPT.parents[2]), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    command = [sys.executable, str(SCRIPT), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.slow
+def test_two_processes_train_score_and_resume(tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    done = start(str(whole))
+    assert done.returncode == 0, done.stderr
+    assert start(str(broken), "--die-at", "1").returncode != 0
+    assert len(RunFolder.open(broken).metrics()) == 2
+    done = start(str(broken))
+    assert done.returncode == 0, done.stderr
+
+    for method in ("baseline", "mcdrl"):
+        one, other = (RunFolder.open(path).last_checkpoint(method) for path in (whole, broken))
+        tensors, again = load_file(one), load_file(other)
+        assert all(torch.equal(tensors[name], again[name]) for name in tensors)
+    lines = RunFolder.open(whole).metrics()
+    assert [(line["method"], line["epoch"]) for line in lines] == [
+        (method, epoch) for method in ("baseline", "mcdrl") for epoch in range(4)
+    ]
+    results = json.loads((whole / "results.json").read_text())
+    assert [r["rows"][0]["images"] for r in results] == [7, 7]
+    assert results[0]["per_image"]["index"] == list(range(7))
+
+
+def test_evaluation_counts_every_image_once_and_restores_the_mode() -> None:
+    model = SmallSegmenter().train()
+    fabric = launch(TrainingSettings(accelerator="cpu"))
+    torch.manual_seed(0)
+    result = evaluate(model, Disks(7), fabric, batch_size=3, class_names=("a", "b"))
+    assert result.overall.images == 7
+    assert [row.images for row in result.rows if row.kind == "class"] == [4, 3]
+    assert model.training
+    torch.manual_seed(0)
+    alone = evaluate(model, Disks(7), fabric, batch_size=1)
+    assert alone.dice == pytest.approx(result.dice)
+
+
+class TwoProcesses:
+    """Stands for Fabric where only gathering is asked of it."""
+
+    world_size = 2
+
+    def __init__(self, other: torch.Tensor) -> None:
+        self.other = other
+
+    def to_device(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor
+
+    def all_gather(self, tensor: torch.Tensor) -> torch.Tensor:
+        padded = torch.full_like(tensor, -1)
+        padded[: len(self.other)] = self.other
+        return torch.stack([tensor, padded])
+
+
+def test_counts_are_padded_and_gathered() -> None:
+    mine, other = torch.arange(6).view(2, 3), torch.arange(3).view(1, 3) + 10
+    gathered = gather_counts(TwoProcesses(other), mine, rows=2)  # type: ignore[arg-type]
+    assert gathered[gathered[:, 0] >= 0].tolist() == [[0, 1, 2], [3, 4, 5], [10, 11, 12]]
+
+
+@pytest.mark.parametrize(
+    ("environment", "rank"),
+    [
+        ({}, 0),
+        ({"RANK": "3", "LOCAL_RANK": "1"}, 3),
+        ({"SLURM_PROCID": "2"}, 2),
+        ({"LOCAL_RANK": "1", "NODE_RANK": "0"}, 1),
+        ({"LOCAL_RANK": "0", "NODE_RANK": "1"}, 1),
+        ({"LOCAL_RANK": "0", "NODE_RANK": "0"}, 0),
+    ],
+)
+def test_rank_is_known_before_any_process_group(
+    environment: dict[str, str], rank: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in LAUNCHED:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert global_rank() == rank
+    assert is_main_process() == (rank == 0)
+
+
+class Sudden(Exception):
+    pass
+
+
+def test_deterministic_kernels_are_on_inside_only() -> None:
+    with contextlib.suppress(Sudden), deterministic(True):
+        assert torch.are_deterministic_algorithms_enabled()
+        raise Sudden
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory

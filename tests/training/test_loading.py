@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deconfound.training.loading import (
+    batches,
+    derived_seed,
+    evaluation_order,
+    training_order,
+)
+
+from .standin import Disks
+
+numbers = st.integers(1, 60)
+
+
+@given(numbers, st.integers(1, 9), st.integers(1, 4), st.integers(0, 99), st.integers(0, 9))
+def test_processes_share_full_batches_without_repetition(
+    images: int, size: int, world: int, seed: int, epoch: int
+) -> None:
+    orders = [training_order(images, seed, epoch, size, rank, world) for rank in range(world)]
+    seen = [index for order in orders for index in order]
+    assert len(set(seen)) == len(seen)
+    assert set(seen) <= set(range(images))
+    assert len({len(order) for order in orders}) == 1
+    if images >= size * world:
+        assert len(orders[0]) == size * (images // (size * world))
+    else:
+        assert len(orders[0]) == images // world
+
+
+@given(numbers, st.integers(0, 99), st.integers(0, 9))
+def test_order_follows_from_seed_and_epoch_only(images: int, seed: int, epoch: int) -> None:
+    assert training_order(images, seed, epoch, 1) == training_order(images, seed, epoch, 1)
+    assert sorted(training_order(images, seed, epoch, 1)) == list(range(images))
+
+
+def test_epochs_and_seeds_differ() -> None:
+    orders = {tuple(training_order(40, s, e, 4)) for s in range(5) for e in range(5)}
+    assert len(orders) == 25
+    assert len({derived_seed(s, e) for s in range(50) for e in range(50)}) == 2500
+
+
+@given(numbers, st.integers(1, 5))
+def test_evaluation_sees_every_image_once(images: int, world: int) -> None:
+    shares = [evaluation_order(images, rank, world) for rank in range(world)]
+    assert sorted(index for share in shares for index in share) == list(range(images))
+
+
+def test_batches_stack_the_contract() -> None:
+    loaded = list(batches(Disks(5), [4, 0, 2], 2, workers=0, seed=0))
+    assert [batch["index"].tolist() for batch in loaded] == [[4, 0], [2]]
+    assert loaded[0]["image"].shape == (2, 3, 16, 16)
+    assert loaded[0]["mask"].shape == (2, 16, 16)
