@@ -58,15 +58,25 @@ def tower_spec(
         preprocess: open_clip's preprocessing; ``mean`` and ``std`` default to OpenAI's.
         name: what the model is called.
         dense: the dense variant, or ``"auto"``.
+
+    Raises:
+        ConfigurationError: mean or std are not three numbers.
     """
     import open_clip
 
+    mean = list(preprocess.get("mean") or open_clip.OPENAI_DATASET_MEAN)
+    std = list(preprocess.get("std") or open_clip.OPENAI_DATASET_STD)
+    if not (len(mean) == len(std) == 3 and all(s > 0 for s in std)):
+        raise ConfigurationError(
+            f"preprocessing of {name}: expected three means and three positive deviations, "
+            f"got mean={mean} and std={std}"
+        )
     return {
         "name": name,
         "embed_dim": int(model_cfg["embed_dim"]),
         "vision_cfg": copy.deepcopy(dict(model_cfg["vision_cfg"])),
         "quick_gelu": bool(model_cfg.get("quick_gelu", False)),
-        "mean": list(preprocess.get("mean") or open_clip.OPENAI_DATASET_MEAN),
-        "std": list(preprocess.get("std") or open_clip.OPENAI_DATASET_STD),
+        "mean": mean,
+        "std": std,
         "dense": dense,
     }

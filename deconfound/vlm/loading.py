@@ -99,11 +99,16 @@ def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path} is not readable JSON ({error}); save it again") from error
     config = content.get("model_cfg", content) if isinstance(content, dict) else None
-    if not isinstance(config, dict) or any(key not in config for key in MODEL_KEYS):
+    wanted = dict(zip(MODEL_KEYS, (int, dict, dict), strict=True))
+    if not isinstance(config, dict) or not all(
+        isinstance(config.get(key), kind) for key, kind in wanted.items()
+    ):
         raise WeightsError(
-            f"{path} is no open_clip configuration; expected {', '.join(MODEL_KEYS)}"
+            f"{path} is no open_clip configuration; expected embed_dim (a number), vision_cfg and "
+            f"text_cfg (mappings)"
         )
-    return config, content.get("preprocess_cfg") or {}
+    preprocess = content.get("preprocess_cfg")
+    return config, preprocess if isinstance(preprocess, dict) else {}
 
 
 def _tokenizer(source: str, name: str) -> Tokenizer:

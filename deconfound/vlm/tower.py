@@ -124,18 +124,15 @@ class VisionTower(nn.Module, ABC):
         return len(self.blocks())
 
     @property
-    def grid_stride(self) -> int:
-        """Pixels per location of the dense map."""
-        return self.multiple
-
-    @property
     def trainable(self) -> str | int:
         """What `set_trainable` was last told; ``"all"`` at first."""
         return self._trainable
 
     def with_dense(self, dense: str) -> VisionTower:
         """Return a tower over the same visual module (shared, not copied) with another variant."""
-        return type(self)(self.visual, {**self._spec, "dense": dense})
+        other = type(self)(self.visual, {**self._spec, "dense": dense})
+        other._trainable = self._trainable
+        return other.train(self.training)
 
     def normalize(self, images: Tensor) -> Tensor:
         """Bring images (B, 3, H, W) in [0, 1] to the statistics the tower was trained on."""

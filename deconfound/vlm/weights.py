@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from deconfound.errors import WeightsError
 
 PREFERRED = "open_clip_model.safetensors"
@@ -47,64 +45,57 @@ def find_weights(folder: Path) -> Path:
     raise WeightsError(f"{folder} holds no weights; expected {PREFERRED} in it")
 
 
-def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Read all tensors of a safetensors file.
+def load_weights(clip: Any, path: Path) -> None:
+    """Load a safetensors file into an open_clip model.
+
+    open_clip's own loader does it, which also converts checkpoints of related formats.
 
     Raises:
-        WeightsError: there is no such file, or it is truncated or no safetensors file.
+        WeightsError: the file cannot be read or holds another model's weights; ``clip`` is then of
+            no use.
     """
+    import open_clip
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
-    if not path.is_file():
-        raise WeightsError(f"{path} does not exist; expected a safetensors file there")
     try:
-        return load_file(path)
+        open_clip.load_checkpoint(clip, str(path), strict=True)
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f"{path} cannot be read as safetensors ({error}), so it is damaged or was cut short; "
             f"fetch or save it again"
         ) from error
-
-
-def load_weights(clip: Any, path: Path) -> None:
-    """Load a safetensors file into an open_clip model, completely or not at all.
-
-    open_clip's own loader does it, which also converts checkpoints of related formats.
-
-    Raises:
-        WeightsError: the file cannot be read or holds another model's weights.
-    """
-    import open_clip
-
-    tensors = read_safetensors(path)
-    try:
-        open_clip.load_checkpoint(clip, str(path), strict=True)
     except (RuntimeError, KeyError, ValueError, AttributeError, StopIteration) as error:
         raise WeightsError(
-            f"{path} does not fit its model configuration: {_difference(clip, tensors)}; "
+            f"{path} does not fit its model configuration: {_difference(clip, path)}; "
             f"pass the configuration and the weights of one model"
         ) from error
 
 
-def _difference(clip: Any, tensors: dict[str, Tensor]) -> str:
-    """Say in a few words how tensors differ from what the model expects."""
-    expected = clip.state_dict()
-    missing = sorted(expected.keys() - tensors.keys())
-    unexpected = sorted(tensors.keys() - expected.keys())
-    other = sorted(k for k in expected.keys() & tensors if expected[k].shape != tensors[k].shape)
+def _difference(clip: Any, path: Path) -> str:
+    """Say in a few words how a file's tensors differ from what the model expects."""
+    expected = {name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()}
+    found = _shapes(path)
+    missing = sorted(expected.keys() - found.keys())
+    unexpected = sorted(found.keys() - expected.keys())
+    other = sorted(k for k in expected.keys() & found.keys() if expected[k] != found[k])
     parts = []
     if missing:
         parts.append(f"{len(missing)} expected tensors are missing (such as {missing[0]})")
     if unexpected:
         parts.append(f"{len(unexpected)} tensors are not of this model (such as {unexpected[0]})")
     if other:
-        found, wanted = tuple(tensors[other[0]].shape), tuple(expected[other[0]].shape)
         parts.append(
             f"{len(other)} tensors have another shape (such as {other[0]}, "
-            f"expected {wanted}, found {found})"
+            f"expected {expected[other[0]]}, found {found[other[0]]})"
         )
     return ", ".join(parts) or "open_clip refused it"
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
 
 
 def download(name: str, published: dict[str, Any]) -> Path:

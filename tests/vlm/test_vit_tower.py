@@ -165,7 +165,14 @@ def test_patches_are_embedded_once_and_no_hook_stays(dense, monkeypatch):
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in tower.modules())
 
 
-@pytest.mark.parametrize("dense", EVERY_DENSE)
+@pytest.fixture
+def compiler() -> None:
+    """Start without the graphs of other tests, which would count as recompilations."""
+    torch.compiler.reset()
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("dense", ["native", "sclip", "nacl"])
 def test_it_compiles_to_one_graph(dense):
     tower = vlm_of(VIT, dense).tower
     images = torch.randn(1, 3, 40, 32)
@@ -239,3 +246,28 @@ def test_with_dense_shares_the_weights():
     assert isinstance(other, ViTTower)
     assert other.dense == "nacl"
     assert other.visual is tower.visual
+    tower.set_trainable(1)
+    assert tower.with_dense("sclip").trainable == 1
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("what", ["frozen", 1])
+def test_a_trained_or_frozen_tower_compiles_to_one_graph(what):
+    tower = vlm_of(VIT).tower.set_trainable(what).train()
+    images = torch.randn(1, 3, 32, 32)
+    compiled = torch.compile(tower, fullgraph=True, backend="aot_eager")(images)
+    assert compiled.pooled.requires_grad == (what != "frozen")
+    torch.testing.assert_close(compiled.dense, tower(images).dense)
+
+
+@pytest.mark.parametrize("dense", EVERY_DENSE)
+def test_it_runs_in_half_precision_and_under_autocast(dense):
+    vlm = vlm_of(VIT, dense)
+    images = torch.randn(2, 3, 40, 32)
+    expected = vlm.tower(images).dense
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = vlm.tower(images).dense
+    halved = vlm.tower.bfloat16()(images.bfloat16()).dense
+    for found in (mixed, halved):
+        assert found.dtype == torch.bfloat16
+        assert (found - expected).abs().max() < 0.05 * expected.abs().max()

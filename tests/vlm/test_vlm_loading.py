@@ -13,7 +13,7 @@ import torch
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
-from deconfound.errors import WeightsError
+from deconfound.errors import ConfigurationError, WeightsError
 from deconfound.vlm import load
 from deconfound.vlm.loading import MINI_FOLDER
 from tests.vlm.towers import RESNET, VIT, clip_of, config_of, save_folder
@@ -95,7 +95,16 @@ def test_a_path_to_nothing_is_named(name):
     assert "does not exist; expected a model folder or a .safetensors file" in refusal(name)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"model_cfg": {"embed_dim": 3}}', "\x00\xff"])
+UNUSABLE = (
+    "{",
+    "[]",
+    '{"model_cfg": {"embed_dim": 3}}',
+    '{"embed_dim": 3, "vision_cfg": 4, "text_cfg": {}}',
+    "\x00\xff",
+)
+
+
+@pytest.mark.parametrize("content", UNUSABLE)
 def test_an_unusable_configuration_is_named(folder, content):
     (folder / CONFIG).write_text(content, encoding="latin-1")
     message = refusal(folder)
@@ -230,3 +239,10 @@ def test_the_bundled_model_reads_images_and_text():
     assert vlm.encode_text(["a polyp in an endoscopic image"]).isfinite().all()
     size = sum(path.stat().st_size for path in MINI_FOLDER.iterdir())
     assert size <= 12_000_000
+
+
+@pytest.mark.parametrize("preprocess", [{"mean": [0.5]}, {"std": [0.1, 0.0, 0.1]}])
+def test_unusable_preprocessing_is_one_sentence(tmp_path, clip, preprocess):
+    folder = save_folder(tmp_path / "model", clip, config_of(VIT), **preprocess)
+    with pytest.raises(ConfigurationError, match="expected three means and three positive"):
+        load(folder)
