@@ -90,7 +90,7 @@ def fit(
     finally:
         watcher.end()
         model.train(was_training)
-    model.intervening = settings.schedule.intervening(settings.epochs - 1)  # as it was trained
+    loop.model.intervening = settings.schedule.intervening(settings.epochs - 1)  # as trained
     checkpoint.load_weights(run.best_checkpoint(method), model)
     return History(tuple(loop.records))
 

@@ -43,11 +43,15 @@ def evaluate(
     segmenter.eval()
     metrics = SegmentationMetrics(segmenter.classes, class_names, site_names)
     order = evaluation_order(len(dataset), fabric.global_rank, fabric.world_size)
-    for loaded in batches(dataset, order, batch_size, workers, seed=0):
+    # Positions, not the items' own index: joined datasets may count from 0 each.
+    positions = torch.tensor(order).split(batch_size)
+    for position, loaded in zip(
+        positions, batches(dataset, order, batch_size, workers, seed=0), strict=True
+    ):
         batch = fabric.to_device(loaded)
         with fabric.autocast():
             logits = segmenter(segmenter.normalize(batch["image"]))
-        labels = (batch["class_index"], batch["site_index"], batch["index"])
+        labels = (batch["class_index"], batch["site_index"], position)
         metrics.update(logits.float(), batch["mask"], *labels)
     metrics.merge(gather_counts(fabric, metrics.counts, -(-len(dataset) // fabric.world_size)))
     model.train(was_training)

@@ -64,7 +64,7 @@ class MethodResult:
     Attributes:
         method: in words ("baseline", "mcdrl").
         rows: overall first, then the lesion classes, then the sites.
-        index: (images,), dataset index of each image, ascending.
+        index: (images,), position of each image in the dataset, ascending.
         dice: (images,), per-image Dice in the order of ``index``: what paired comparisons need.
     """
 
@@ -164,12 +164,10 @@ class SegmentationMetrics:
 
         Args:
             counts: (images, 3 + C·4) as :attr:`counts` gives them; rows with a negative index are
-                padding and are dropped, and so are repetitions of an image.
+                padding and are dropped.
         """
         counts = counts.cpu()
-        counts = counts[counts[:, 0] >= 0]
-        _, first = np.unique(counts[:, 0].numpy(), return_index=True)
-        self._rows = [counts[torch.from_numpy(first)]]
+        self._rows = [counts[counts[:, 0] >= 0]]
 
     def result(self, method: str) -> MethodResult:
         """Return scores overall, per lesion class and per site, as far as there are images."""

@@ -82,6 +82,17 @@ class RunFolder:
         return cls(path, dict(config))
 
     @classmethod
+    def require_free(cls, path: str | os.PathLike[str], resume: bool = False) -> None:
+        """Refuse, before any work is done, a folder that `create` would refuse for being in use.
+
+        Raises:
+            RunFolderError: something is there, and it is not to be resumed.
+        """
+        path = Path(path).expanduser().resolve()
+        if not resume:
+            _refuse_occupied(path)
+
+    @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunFolder:
         """Open a run that exists.
 

@@ -69,6 +69,14 @@ def test_evaluation_counts_every_image_once_and_restores_the_mode() -> None:
     assert alone.dice == pytest.approx(result.dice)
 
 
+def test_joined_datasets_may_count_from_zero_each() -> None:
+    joined = torch.utils.data.ConcatDataset([Disks(4), Disks(3, seed=1)])  # type: ignore[list-item]
+    fabric = launch(TrainingSettings(accelerator="cpu"))
+    result = evaluate(SmallSegmenter(), joined, fabric, batch_size=2)
+    assert result.overall.images == 7
+    assert result.index.tolist() == list(range(7))
+
+
 class TwoProcesses:
     """Stands for Fabric where only gathering is asked of it."""
 
