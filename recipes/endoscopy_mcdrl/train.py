@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from deconfound import CausalSegmenter
 from deconfound.packs import PromptPack
 from deconfound.training import (
     History,
@@ -43,14 +44,21 @@ def main(arguments: Sequence[str]) -> None:
     started = time.monotonic()
     pack = PromptPack.load(config.pack)
     _introduce(config, console)
-    fabric = launch(config)
-    run = _run_folder(config)
+    out = config.out or Path("runs") / f"endoscopy_mcdrl-{datetime.now():%Y%m%d-%H%M%S}"
+    RunFolder.require_free(out, config.resume)
+    models = {method: build_model(method, config, pack) for method in config.methods}
     cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
+    fabric = launch(config)
+    out = fabric.broadcast(out)  # its default holds the time, which differs between processes
+    run = RunFolder.create(out, config.model_dump(mode="json"), config.resume, MAY_DIFFER)
     note(console, f"sites      {cohort.source}")
     note(console, f"held out   {cohort.holdout}, which training never sees; epochs are chosen on")
     note(console, f"           patients of {', '.join(cohort.training_sites)} that are set aside")
     note(console, f"run folder {run.path}")
-    outcomes = [_train_one(m, config, pack, cohort, run, fabric, console) for m in config.methods]
+    outcomes = [
+        _train_one(method, model, config, cohort, run, fabric, console)
+        for method, model in models.items()
+    ]
     results = [result for result, _ in outcomes]
     if not fabric.is_global_zero:
         return
@@ -61,15 +69,14 @@ def main(arguments: Sequence[str]) -> None:
 
 def _train_one(
     method: Method,
+    model: CausalSegmenter,
     config: RecipeConfig,
-    pack: PromptPack,
     cohort: Cohort,
     run: RunFolder,
     fabric: Fabric,
     console: Console,
 ) -> tuple[MethodResult, History]:
     """Train one method, keep its model, and score it on the held-out site."""
-    model = build_model(method, config, pack)
     criterion = build_criterion(method, config, model)
     with TrainingProgress(console) as progress:
         history = fit(
@@ -91,7 +98,7 @@ def _train_one(
         cohort.target,
         fabric,
         method=TITLES[method],
-        class_names=pack.class_names,
+        class_names=model.pack.class_names,
         site_names=cohort.sites,
         batch_size=config.batch_size,
         workers=config.workers,
@@ -111,11 +118,6 @@ def _introduce(config: RecipeConfig, console: Console) -> None:
     start = config.schedule.first_intervening_epoch + 1
     note(console, f"methods    {methods}: same seed ({config.seed}), same images, same budget")
     note(console, f"epochs     {config.epochs} each; the intervention starts at epoch {start}")
-
-
-def _run_folder(config: RecipeConfig) -> RunFolder:
-    out = config.out or Path("runs") / f"endoscopy_mcdrl-{datetime.now():%Y%m%d-%H%M%S}"
-    return RunFolder.create(out, config.model_dump(mode="json"), config.resume, MAY_DIFFER)
 
 
 def _conclude(

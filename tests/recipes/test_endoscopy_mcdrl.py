@@ -1,0 +1,240 @@
+"""The recipe as a person uses it: through its command line, on rendered and on stored images."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from recipes.endoscopy_mcdrl.__main__ import main
+from recipes.endoscopy_mcdrl.config import RecipeConfig, load_profile
+from tests.tiny import TEXT, VISION
+
+QUICK = ["--epochs", "2", "--image-size", "32", "--batch-size", "4", "--depth", "1", "--heads", "4"]
+
+
+@pytest.fixture(scope="module")
+def tiny_weights(tmp_path_factory) -> Path:
+    """A tiny model in open_clip's own local format."""
+    folder = tmp_path_factory.mktemp("vlm")
+    model = {"embed_dim": 32, "vision_cfg": VISION["vit"], "text_cfg": TEXT}
+    torch.manual_seed(0)
+    save_file(open_clip.CLIP(**model).state_dict(), folder / "open_clip_model.safetensors")
+    config = {"model_cfg": model, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.25] * 3}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tiny_weights, tmp_path_factory) -> Path:
+    """One finished run on the rendered sites."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    flags = ["--vlm", str(tiny_weights), "--images-per-site", "16", "--out", str(out)]
+    assert main(["train", *QUICK, *flags]) == 0
+    return out
+
+
+def manifest(folder: Path, sites: int = 3, patients: int = 4) -> Path:
+    """Write a few discs on noise, from several sites."""
+    draw = np.random.default_rng(0)
+    rows = []
+    for site in range(sites):
+        for patient in range(patients):
+            name = f"{site}-{patient}"
+            y, x = np.mgrid[:40, :48]
+            disc = (y - draw.integers(10, 30)) ** 2 + (x - draw.integers(10, 38)) ** 2 < 64
+            image = draw.integers(0, 120, (40, 48, 3)) + 120 * disc[..., None]
+            Image.fromarray(image.astype(np.uint8)).save(folder / f"{name}.png")
+            Image.fromarray(disc.astype(np.uint8) * 255).save(folder / f"{name}_mask.png")
+            rows.append([f"{name}.png", f"{name}_mask.png", f"site{site}", f"p{patient}", "polyp"])
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["image", "mask", "site", "group", "class"], *rows])
+    return folder / "manifest.csv"
+
+
+def test_a_run_folder_explains_itself(run: Path) -> None:
+    names = {path.name for path in run.iterdir()}
+    assert {"README.txt", "config.json", "metrics.jsonl", "results.json", "report.html"} <= names
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [(x["method"], x["epoch"]) for x in lines] == [
+        ("baseline", 0), ("baseline", 1), ("mcdrl", 0), ("mcdrl", 1)
+    ]  # fmt: skip
+    page = (run / "report.html").read_text()
+    assert "E-colonoscopy" in page
+    assert "python -m recipes.endoscopy_mcdrl train" in page
+    assert "https://" not in page.replace("http://www.w3.org", "")
+
+
+def test_evaluate_gives_the_numbers_of_the_run_again(run: Path, capsys) -> None:
+    assert main(["evaluate", str(run), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((run / "results.json").read_text())
+
+
+def test_a_finished_run_resumed_ends_at_the_same_results(run: Path, tiny_weights) -> None:
+    before = (run / "results.json").read_text()
+    flags = ["--vlm", str(tiny_weights), "--images-per-site", "16", "--out", str(run), "--resume"]
+    assert main(["train", *QUICK, *flags]) == 0
+    assert (run / "results.json").read_text() == before
+
+
+def test_predict_writes_a_mask_and_an_overlay_at_the_size_of_the_image(
+    run, tmp_path, capsys
+) -> None:
+    manifest(tmp_path)
+    image, out = tmp_path / "0-0.png", tmp_path / "out"
+    flags = ["predict", str(image), "--run", str(run), "--out", str(out)]
+    assert main([*flags, "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    mask = np.array(Image.open(entry["mask"]))
+    assert mask.shape == (40, 48)
+    assert set(np.unique(mask)) <= {0, 255}
+    assert Image.open(entry["overlay"]).size == (48, 40)
+    assert main(flags) == 2
+    assert "exists already; choose another --out, or --overwrite" in capsys.readouterr().err
+    assert main([*flags, "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_train_on_a_manifest(task: str, tiny_weights, tmp_path, capsys) -> None:
+    flags = ["--data", str(manifest(tmp_path)), "--vlm", str(tiny_weights), "--task", task]
+    out = ["--out", str(tmp_path / "run"), "--holdout", "site1", "--json", "--methods", "mcdrl"]
+    assert main(["train", *QUICK, *flags, *out]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["methods"]
+    assert result["rows"][0]["images"] == 4
+
+
+def test_sites_says_what_is_there_and_what_is_wrong(tmp_path, capsys) -> None:
+    path = manifest(tmp_path)
+    (tmp_path / "1-2.png").write_bytes((tmp_path / "1-2.png").read_bytes()[:100])
+    assert main(["sites", "--data", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["sites"]
+    assert [(s["name"], s["pairs"], s["groups"]) for s in found] == [
+        ("site0", 4, 4), ("site1", 3, 3), ("site2", 4, 4)
+    ]  # fmt: skip
+    assert "1-2.png" in found[1]["problems"][0]
+
+
+def broken(folder: Path, what: str) -> list[str]:
+    """Spoil the images in one way; return the flags that meet it."""
+    path = manifest(folder, sites=1 if what == "one site" else 3)
+    text = path.read_text()
+    if what == "missing mask":
+        (folder / "0-1_mask.png").unlink()
+    elif what == "size":
+        Image.new("L", (10, 10)).save(folder / "0-1_mask.png")
+    elif what == "truncated":
+        (folder / "0-1.png").write_bytes((folder / "0-1.png").read_bytes()[:200])
+    elif what == "not an image":
+        (folder / "0-1.png").write_text("no image")
+    elif what == "values":
+        Image.fromarray(np.full((40, 48), 90, np.uint8)).save(folder / "0-1_mask.png")
+    elif what == "class":
+        path.write_text(text.replace("polyp", "polpy"))
+    elif what == "column":
+        path.write_text(text.replace("mask,site", "msak,site", 1))
+    elif what == "empty":
+        path.write_text(text.splitlines()[0] + "\n")
+    return ["--data", str(path)]
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("missing mask", ("0-1_mask.png",)),
+        ("size", ("0-1", "48", "10")),
+        ("truncated", ("0-1.png",)),
+        ("not an image", ("0-1.png",)),
+        ("values", ("0-1_mask.png", "90")),
+        ("class", ("polpy", "polyp")),
+        ("column", ("manifest.csv", "mask")),
+        ("empty", ("manifest.csv",)),
+        ("one site", ("two sites",)),
+    ],
+)
+def test_spoilt_images_are_named_and_leave_nothing_behind(
+    what, words, tiny_weights, tmp_path, capsys
+) -> None:
+    out = tmp_path / "runs" / "run"
+    flags = [*broken(tmp_path, what), "--vlm", str(tiny_weights), "--out", str(out)]
+    assert main(["train", *QUICK, *flags]) == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(said) == 1
+    assert all(word in said[0] for word in words), said[0]
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--decoder", "Unett"], "did you mean Unet"),
+        (["--vlm", "ViT-B-17/openai"], "did you mean"),
+        (["--vlm", "mni"], "did you mean mini"),
+        (["--pack", "endoscpy"], "did you mean endoscopy"),
+        (["--holdout", "E-colonoscpy"], "did you mean E-colonoscopy"),
+        (["--config", "papr"], "did you mean paper"),
+        (["--heads", "5"], "heads must divide"),
+        (["--data", "/nowhere"], "/nowhere: expected a folder"),
+    ],
+)
+def test_mistakes_are_answered_with_the_near_ones(
+    flags, words, tiny_weights, tmp_path, capsys
+) -> None:
+    out = tmp_path / "run"
+    assert main(["train", *QUICK, "--vlm", str(tiny_weights), "--out", str(out), *flags]) == 2
+    assert words in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--epoch", "3"], "--epochs"),
+        (["--epochs", "0"], "greater than or equal to 1"),
+        (["--merge", "gat"], "gated"),
+        (["--lr", "fast"], "fast"),
+    ],
+)
+def test_wrong_flags_and_values_leave_with_status_2(flags, words, capsys) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["train", *flags])
+    assert left.value.code == 2
+    said = capsys.readouterr()
+    assert words in said.out + said.err
+
+
+def test_a_run_folder_that_exists_is_left_alone(run, tiny_weights, capsys) -> None:
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert main(["train", *QUICK, "--vlm", str(tiny_weights), "--out", str(run)]) == 2
+    assert "choose another --out, or --resume" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def test_unknown_commands_and_help(capsys) -> None:
+    assert main(["trian"]) == 2
+    assert "did you mean train?" in capsys.readouterr().err
+    assert main([]) == 2
+    assert main(["--help"]) == 0
+    assert "predict" in capsys.readouterr().out
+
+
+def test_the_paper_profile_is_the_papers(tmp_path) -> None:
+    paper = load_profile("paper")
+    stated = {"vlm": "ViT-L-14/openai", "image_size": 224, "lr": 0.005, "epochs": 50, "depth": 3,
+              "lambda_causal": 0.5, "lambda_contrast": 0.1, "tau": 0.5}  # fmt: skip
+    assert {name: getattr(paper, name) for name in stated} == stated
+    assert paper.schedule.first_intervening_epoch == 10
+    assert paper.segmentation_loss == "ce"
+
+
+def test_a_runs_configuration_repeats_the_run(run: Path) -> None:
+    again = load_profile(str(run / "config.json"))
+    told = json.loads((run / "config.json").read_text())
+    assert again.model_dump(mode="json") == {**told, "config": str(run / "config.json")}
+    assert isinstance(again, RecipeConfig)
