@@ -58,12 +58,23 @@ def sheet(rows: list[tuple[str, Tensor]]) -> Image.Image:
     return page
 
 
+def reduce(page: Image.Image, colours: int) -> Image.Image:
+    """Keep a few colours, without dither, which would defeat the compression."""
+    most_spread = Image.Quantize.MAXCOVERAGE
+    return page.quantize(colours, most_spread, kmeans=1, dither=Image.Dither.NONE)
+
+
+ROWS = {"classes": class_rows, "confounders": confounder_rows}
+"""What a sheet can show."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Read the flags, render, write; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m deconfound.simulation", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("contact-sheet.png"), help="PNG to write")
     parser.add_argument("--size", type=int, default=96, help="pixels of one picture (96)")
     parser.add_argument("--seed", type=int, default=11, help="which scenes (11)")
+    parser.add_argument("--rows", choices=["all", *ROWS], default="all", help="what to show (all)")
     parser.add_argument(
         "--colours", type=int, default=0, help="palette, 2 to 256, for a smaller file (0: full)"
     )
@@ -73,9 +84,10 @@ def main(arguments: list[str] | None = None) -> int:
             raise ConfigurationError(
                 f"--colours must be 0 or 2 to 256, found {flags.colours}; choose one of those"
             )
-        page = sheet(class_rows(flags.size, flags.seed) + confounder_rows(flags.size, flags.seed))
-        page = page.quantize(flags.colours) if flags.colours else page
-        page.save(flags.out, format="PNG", optimize=True)
+        chosen = ROWS.values() if flags.rows == "all" else [ROWS[flags.rows]]
+        page = sheet([row for draw in chosen for row in draw(flags.size, flags.seed)])
+        small = reduce(page, flags.colours) if flags.colours else page
+        small.save(flags.out, format="PNG", optimize=True)
     except (DeconfoundError, OSError) as error:
         print(f"contact sheet {flags.out}: {error}", file=sys.stderr)
         return 2
