@@ -118,6 +118,31 @@ def test_what_cannot_be_projected_is_refused_with_the_reason(change, reason):
         vlm_of({**CONVOLUTIONS, **change})
 
 
-def test_the_variants_of_open_clips_own_transformers_are_refused():
-    with pytest.raises(UnknownNameError, match="dense variant of TimmTower 'maskclip'"):
-        vlm_of(AVERAGE, "maskclip")
+def test_auto_masks_the_last_block_only_where_a_class_token_alone_was_aligned():
+    chosen = {name: vlm_of(vision).tower.dense for name, vision in TRUNKS.items()}
+    masked = {name for name, dense in chosen.items() if dense == "maskclip"}
+    assert masked == {"class token", "own projection"}
+
+
+@pytest.mark.parametrize("name", ["test_vit", "eva02_tiny_patch14_224"])
+def test_maskclip_is_the_value_path_of_the_last_block(name):
+    size = 160 if name == "test_vit" else 224
+    vision = {**AVERAGE, "timm_model_name": name, "image_size": size, "timm_pool": "token"}
+    tower = vlm_of(vision).tower
+    trunk, images = tower.visual.trunk, torch.randn(1, 3, size, size)
+    hidden = trunk.forward_intermediates(
+        images, indices=[len(trunk.blocks) - 2], output_fmt="NLC", intermediates_only=True
+    )[0]
+    block = trunk.blocks[-1]
+    for location in (0, 5, hidden.shape[1] - 1):
+        # A sequence of one token can attend to nothing but itself.
+        alone = trunk.norm(block(hidden[:, location : location + 1]))
+        expected = tower.visual.head(trunk.head(trunk.fc_norm(alone)))[:, 0]
+        torch.testing.assert_close(tower(images).dense.flatten(2)[:, :, location], expected)
+
+
+def test_variants_that_the_trunk_does_not_have_are_refused():
+    with pytest.raises(UnknownNameError, match="dense variant of TimmTower 'nacl'"):
+        vlm_of(AVERAGE, "nacl")
+    with pytest.raises(ConfigurationError, match="take no attention mask, so dense='maskclip'"):
+        vlm_of(CONVOLUTIONS, "maskclip")
