@@ -1,0 +1,1 @@
+"""The bundled small vision-language model: how it is trained, and how good it is."""
