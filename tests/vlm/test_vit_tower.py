@@ -124,6 +124,21 @@ def test_resized_positions_keep_the_class_token_and_constants(native, grid):
     torch.testing.assert_close(resized[1:], torch.full_like(resized[1:], 0.7))
 
 
+def test_positions_are_resized_bicubically_about_the_centres_of_their_cells():
+    rows, columns = torch.meshgrid(torch.arange(6.0), torch.arange(8.0), indexing="ij")
+    impulse = torch.zeros(6, 8)
+    impulse[3, 4] = 1.0
+    maps = torch.stack([rows, columns, impulse], dim=-1)
+    positions = torch.cat([torch.zeros(1, 3), maps.flatten(0, 1)])
+    resized = resize_positions(positions, (6, 8), (12, 16))[1:].reshape(12, 16, 3)
+    # Away from the border a ramp stays a ramp, and only a cubic overshoots around an impulse.
+    expected_rows = (torch.arange(12.0) + 0.5) / 2 - 0.5
+    expected_columns = (torch.arange(16.0) + 0.5) / 2 - 0.5
+    torch.testing.assert_close(resized[4:8, 8, 0], expected_rows[4:8])
+    torch.testing.assert_close(resized[6, 4:12, 1], expected_columns[4:12])
+    assert resized[..., 2].min() < -0.01
+
+
 @given(st.integers(1, 2000), st.sampled_from([8, 14, 16, 32]))
 def test_nearest_multiple_is_the_nearest(size, multiple):
     found = nearest_multiple(size, multiple)
