@@ -56,7 +56,11 @@ def outline(mask: np.ndarray, width: int = 1) -> np.ndarray:
 
 
 def draw_contours(
-    picture: Image.Image, mask: np.ndarray, colours: Colour | tuple[Colour, ...], width: int = 2
+    picture: Image.Image,
+    mask: np.ndarray,
+    colours: Colour | tuple[Colour, ...],
+    width: int = 2,
+    smooth: bool = True,
 ) -> Image.Image:
     """Draw a mask's contours on a copy of the picture.
 
@@ -65,12 +69,13 @@ def draw_contours(
         mask: (h, w), integer class indices, 0 is background; scaled to the picture.
         colours: one for all classes, or one for each in turn.
         width: thickness in pixels.
+        smooth: round the corners that enlarging pixels makes.
     """
-    mask = scaled(mask, picture.size)
+    _require_mask(mask)
     canvas = np.array(picture)
     several = colours if isinstance(colours[0], tuple) else (colours,)
     for value, colour in zip(range(1, int(mask.max()) + 1), cycle(several)):
-        region = mask == value
+        region = scaled(mask == value, picture.size, smooth)
         line = outline(region, width)
         canvas[outline(~region) & ~region] = EDGE
         canvas[line] = colour
@@ -84,11 +89,11 @@ def draw_fill(
     strength: float = 0.35,
 ) -> Image.Image:
     """Tint a mask's classes on a copy of the picture and draw their contours, for `predict`."""
-    inside = scaled(mask, picture.size)
+    _require_mask(mask)
     canvas = np.array(picture, dtype=np.float32)
-    for value in range(1, int(inside.max()) + 1):
+    for value in range(1, int(mask.max()) + 1):
         colour = np.array(colours[(value - 1) % len(colours)], dtype=np.float32)
-        region = inside == value
+        region = scaled(mask == value, picture.size)
         canvas[region] = (1 - strength) * canvas[region] + strength * colour
     tinted = Image.fromarray((canvas + 0.5).astype(np.uint8), "RGB")
     return draw_contours(tinted, mask, colours)
@@ -114,12 +119,22 @@ def draw_heat(
     mixed = Image.blend(picture.convert("L").convert("RGB"), layer, strength)
     if kept is None:
         return mixed
-    return draw_contours(mixed, kept.astype(np.int64), (255, 255, 255), width=1)
+    return draw_contours(mixed, kept.astype(np.int64), (255, 255, 255), width=1, smooth=False)
 
 
-def scaled(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Scale a mask to (width, height) without inventing classes; int64."""
+def scaled(region: np.ndarray, size: tuple[int, int], smooth: bool = True) -> np.ndarray:
+    """Scale a region to (width, height).
+
+    Args:
+        region: (H, W), true inside.
+        size: (width, height).
+        smooth: follow the half-way line between pixel centres; otherwise repeat pixels.
+    """
+    method = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
+    grown = Image.fromarray(region.astype(np.uint8) * 255, "L").resize(size, method)
+    return np.asarray(grown) > 127
+
+
+def _require_mask(mask: np.ndarray) -> None:
     if mask.ndim != 2:
         raise ShapeError(f"expected a mask (H, W), got {mask.shape}")
-    picture = Image.fromarray(mask.astype(np.int32), "I")
-    return np.asarray(picture.resize(size, Image.Resampling.NEAREST), dtype=np.int64)

@@ -107,12 +107,22 @@ def test_fill_tints_the_inside_by_its_strength() -> None:
     assert drawn[2, 2].tolist() == [90, 90, 90]
 
 
-def test_masks_scale_without_new_classes() -> None:
-    mask = square(value=5)
-    big = scaled(mask, (128, 96))
-    assert big.shape == (96, 128)
-    assert set(np.unique(big)) == {0, 5}
-    np.testing.assert_array_equal(scaled(big, (64, 48)), mask)
+def test_regions_scale_there_and_back() -> None:
+    mask = square() == 1
+    repeated = scaled(mask, (128, 96), smooth=False)
+    np.testing.assert_array_equal(repeated, mask.repeat(2, 0).repeat(2, 1))
+    for smooth in (True, False):
+        np.testing.assert_array_equal(scaled(mask, (64, 48), smooth), mask)
+        assert scaled(mask, (128, 96), smooth).sum() == pytest.approx(4 * mask.sum(), rel=0.02)
+
+
+def test_smooth_scaling_rounds_corners_only() -> None:
+    mask = square() == 1
+    sharp, smooth = scaled(mask, (256, 192), smooth=False), scaled(mask, (256, 192))
+    different = np.argwhere(sharp != smooth)
+    corners = [(4 * y, 4 * x) for y in (12, 30) for x in (20, 40)]
+    assert len(different) > 0
+    assert all(min(np.hypot(*(p - c)) for c in corners) < 4 for p in different)
 
 
 def test_heat_is_brightest_where_the_score_is_highest_and_outlines_what_was_kept() -> None:

@@ -285,6 +285,7 @@ def test_it_is_written_whole(tmp_path: Path, context: ReportContext) -> None:
     ("change", "message"),
     [
         ({"results": ()}, "needs the result of at least one method"),
+        ({"histories": (history("mcdrl", 0.7),)}, "for each of its 2 results or none, got 1"),
         (
             {"confounders": CONFOUNDERS[:2]},
             r"one weight for each of the 2 confounders, got .*\(3,\)",

@@ -92,6 +92,11 @@ class ReportContext:
     def __post_init__(self) -> None:
         if not self.results:
             raise ConfigurationError("a report needs the result of at least one method, got none")
+        if len(self.histories) not in (0, len(self.results)):
+            raise ConfigurationError(
+                f"a report needs a history for each of its {len(self.results)} results or none, "
+                f"got {len(self.histories)}"
+            )
         for example in self.examples:
             weights = example.weights
             if weights is not None and weights.shape != (len(self.confounders),):

@@ -78,8 +78,8 @@ def curve_panels(context: ReportContext) -> list[Panel]:
         kept = [h.best.epoch for h in context.histories] if name == "val_dice" else []
         drawn = _curves([scale * curve for curve in curves], start, kept)
         ends = ", ".join(
-            f"{history.method} {scale * told[0]:.3g} to {scale * told[-1]:.3g}"
-            for history, curve in zip(context.histories, curves, strict=True)
+            f"{result.method} {scale * told[0]:.3g} to {scale * told[-1]:.3g}"
+            for result, curve in zip(context.results, curves, strict=True)
             if len(told := curve[np.isfinite(curve)])
         )
         panels.append(Panel(title, caption, drawn, f"{title} from first to last epoch: {ends}"))

@@ -44,7 +44,7 @@ def _result(context: ReportContext, difference: PairedDifference | None) -> str:
         f"On the {images} of {context.held_out}, a site that no model here saw in training, "
         f"{last.method} reached a mean Dice of {100 * last.overall.mean.dice:.1f}% and "
         f"{first.method} {100 * first.overall.mean.dice:.1f}%: {_points(difference.mean)}. "
-        f"Drawing the images again and again, the mean difference stays between "
+        f"Redrawing the images at random many times (bootstrap), the mean difference stays between "
         f"{signed(difference.low)} and {signed(difference.high)} points in 95% of the draws, "
     )
     if difference.settled:
@@ -84,9 +84,9 @@ def _selection(context: ReportContext) -> str:
     if not context.histories:
         return ""
     kept = ", ".join(
-        f"epoch {history.best.epoch + 1} of {len(history.records)} for {history.method} "
+        f"epoch {history.best.epoch + 1} of {len(history.records)} for {result.method} "
         f"({100 * history.best.val_dice:.1f}%)"
-        for history in context.histories
+        for result, history in zip(context.results, context.histories, strict=True)
     )
     if context.oracle:
         return (
