@@ -131,11 +131,12 @@ def test_positions_are_resized_bicubically_about_the_centres_of_their_cells():
     maps = torch.stack([rows, columns, impulse], dim=-1)
     positions = torch.cat([torch.zeros(1, 3), maps.flatten(0, 1)])
     resized = resize_positions(positions, (6, 8), (12, 16))[1:].reshape(12, 16, 3)
-    # Away from the border a ramp stays a ramp, and only a cubic overshoots around an impulse.
+    # Away from the border a ramp stays nearly a ramp (torch's cubic has a = -0.75, not -0.5), and
+    # only a cubic overshoots around an impulse.
     expected_rows = (torch.arange(12.0) + 0.5) / 2 - 0.5
     expected_columns = (torch.arange(16.0) + 0.5) / 2 - 0.5
-    torch.testing.assert_close(resized[4:8, 8, 0], expected_rows[4:8])
-    torch.testing.assert_close(resized[6, 4:12, 1], expected_columns[4:12])
+    assert (resized[4:8, 8, 0] - expected_rows[4:8]).abs().max() < 0.1
+    assert (resized[6, 4:12, 1] - expected_columns[4:12]).abs().max() < 0.1
     assert resized[..., 2].min() < -0.01
 
 
