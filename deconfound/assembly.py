@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from deconfound.decoders import (
     SegmentationBody,
     TowerBody,
     build_decoder,
+    build_smp_model,
     canonical_architecture,
 )
 from deconfound.dictionaries import ConfounderDictionary, dictionaries
@@ -76,20 +78,41 @@ def resolve_body(
     if isinstance(decoder, nn.Module):
         return ReadySmpBody(decoder)
     spec = decoder_spec(decoder)
+    if "smp_model" in spec:
+        return ReadySmpBody(build_smp_model(spec))
     pyramid = TowerPyramid.for_tower(tower)
     options = {k: v for k, v in spec.items() if k != "name"}
     return TowerBody(pyramid, build_decoder(spec["name"], pyramid.out_channels, classes, options))
 
 
 def decoder_spec(decoder: str | Mapping[str, Any] | nn.Module) -> dict[str, Any]:
-    """Return the decoder as JSON-able values, from which it can be built again."""
+    """Return the decoder as JSON-able values, from which `resolve_body` can build it again."""
     if isinstance(decoder, nn.Module):
-        config = {k: v for k, v in decoder.config.items() if not k.startswith("_")}
+        arguments: dict[str, Any] = decoder.config  # type: ignore[assignment]
+        config = {k: v for k, v in arguments.items() if not k.startswith("_")}
         return {"smp_model": type(decoder).__name__, **config, "encoder_weights": None}
     spec = {"name": decoder} if isinstance(decoder, str) else dict(decoder)
+    if "smp_model" in spec:
+        return spec
     if "name" not in spec:
         raise ConfigurationError("decoder: a mapping needs a `name`, an SMP architecture")
     return {**spec, "name": canonical_architecture(spec["name"])}
+
+
+def component_spec(registry: Registry[C], part: C) -> dict[str, Any]:
+    """Return a plug-in as JSON-able values, from which its registry can build it again.
+
+    Raises:
+        ConfigurationError: a class that is not registered, or options that JSON cannot hold.
+    """
+    spec = {"name": registry.name_of(part), **part.options()}
+    try:
+        json.dumps(spec)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{type(part).__qualname__}.options() must return JSON-able values: {error}"
+        ) from error
+    return spec
 
 
 def resolve_levels(
@@ -103,11 +126,11 @@ def resolve_levels(
     return levels
 
 
-def _component(registry: Registry[C], interface: type[C], spec: C | Spec, **offered: Any) -> C:
-    if isinstance(spec, interface):
-        return spec
+def _component(registry: Registry[C], interface: Any, spec: C | Spec, **offered: Any) -> C:
     if isinstance(spec, str | Mapping):
         return registry.build(spec, **offered)
+    if isinstance(spec, interface):
+        return spec
     raise ConfigurationError(
         f"expected a {registry.kind}, its name, or a mapping with `name`, "
         f"found {type(spec).__qualname__}"

@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Parser(argparse.ArgumentParser):
     """argparse, answering a wrong flag with the near one."""
 
-    def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def, override]  # noqa: D102
+    def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         options, rest = self.parse_known_args(args, namespace)
         if rest:
             print(near("flag", rest[0], ["--json", "--help"]), file=sys.stderr)

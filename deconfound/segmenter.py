@@ -21,12 +21,12 @@ from torch import Tensor, nn
 
 from deconfound import assembly, saving
 from deconfound.decoders import SegmentationBody
-from deconfound.dictionaries import ConfounderDictionary
+from deconfound.dictionaries import ConfounderDictionary, dictionaries
 from deconfound.encoders import LevelFusion
-from deconfound.interventions import HasEffects, Identity, InterventionLayer
+from deconfound.interventions import HasEffects, Identity, InterventionLayer, interventions
 from deconfound.packs import PromptPack
 from deconfound.prompts import PromptEmbeddings
-from deconfound.selectors import RegionSelector, scatter, similarity_map
+from deconfound.selectors import RegionSelector, scatter, selectors, similarity_map
 from deconfound.types import Explanation
 from deconfound.vlm import VisionLanguageModel
 
@@ -140,9 +140,23 @@ class CausalSegmenter(nn.Module):
         groups = [{"params": rest, "lr": lr}, {"params": tower, "lr": lr * tower_factor}]
         return [group for group in groups if group["params"]]
 
+    def configuration(self) -> dict[str, Any]:
+        """Return what it takes to build this model again, as JSON-able values."""
+        return {
+            "decoder": self.decoder_spec,
+            "pack": self.pack.to_mapping(),
+            "tower": self.tower.spec,
+            "selector": assembly.component_spec(selectors, self.selector),
+            "dictionary": assembly.component_spec(dictionaries, self.dictionary),
+            "intervention": assembly.component_spec(interventions, self.intervention),
+            "classes": self.classes,
+            "levels": list(self.fusion.levels),
+            "train_tower": self.train_tower,
+        }
+
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write ``config.json`` and ``model.safetensors``; see `deconfound.saving.save`."""
-        return saving.save(self, Path(folder))
+        """Write ``config.json`` and ``model.safetensors`` into a folder."""
+        return saving.write(self, self.configuration(), Path(folder))
 
     @classmethod
     def from_pretrained(
@@ -152,8 +166,16 @@ class CausalSegmenter(nn.Module):
 
         Needs neither the network (for a folder) nor the VLM's text tower: the pack and its
         embeddings are part of the saved model.
+
+        Raises:
+            WeightsError: a file that is missing, damaged, or of another format.
         """
-        return saving.load(cls, source).to(device)
+        config, weights = saving.read(source)
+        pack = PromptPack.from_mapping(config.pop("pack"))
+        vlm = VisionLanguageModel.without_text(config.pop("tower"))
+        model = cls(pack=pack, vlm=vlm, **config)
+        saving.fill(model, weights)
+        return model.eval().to(device)
 
     @staticmethod
     def _resize(maps: Tensor, size: Sequence[int]) -> Tensor:

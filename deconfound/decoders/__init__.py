@@ -2,7 +2,7 @@
 
 from deconfound.decoders.architectures import ARCHITECTURES, build_decoder, canonical_architecture
 from deconfound.decoders.base import SegmentationBody
-from deconfound.decoders.ready_smp import ReadySmpBody
+from deconfound.decoders.ready_smp import ReadySmpBody, build_smp_model
 from deconfound.decoders.tower_body import TowerBody
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "SegmentationBody",
     "TowerBody",
     "build_decoder",
+    "build_smp_model",
     "canonical_architecture",
 ]

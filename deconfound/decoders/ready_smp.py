@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
-from deconfound.decoders.architectures import SMALLEST_SIDE, levels_read
+from deconfound.decoders.architectures import (
+    SMALLEST_SIDE,
+    canonical_architecture,
+    levels_read,
+)
 from deconfound.decoders.base import SegmentationBody
 from deconfound.errors import ConfigurationError
 from deconfound.types import VisualFeatures
@@ -66,6 +70,14 @@ class ReadySmpBody(SegmentationBody):
         """Run the model's own decoder and head."""
         maps = list(pyramid) if self.has_image else list(pyramid[1:])
         return self.model.segmentation_head(self.model.decoder(maps, *rest))
+
+
+def build_smp_model(spec: Mapping[str, Any]) -> nn.Module:
+    """Build an SMP model from its class (``smp_model``) and the arguments it was built with."""
+    import segmentation_models_pytorch as smp
+
+    options = {k: v for k, v in spec.items() if k != "smp_model"}
+    return getattr(smp, canonical_architecture(spec["smp_model"]))(**options)
 
 
 def _fixed_size(encoder: nn.Module) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ from deconfound.errors import DataError, unknown_name
 from deconfound.packs import PromptPack
 
 from .config import RecipeConfig
-from .console import Progress
+from .console import Progress, beginning_at
 from .readers import discover
 
 ImageSet = FolderDataset | MemoryDataset
@@ -52,7 +52,7 @@ class Cohort:
         return tuple(site for site in self.sites if site != self.holdout)
 
 
-def assemble(config: RecipeConfig, pack: PromptPack, progress: Progress | None = None) -> Cohort:
+def assemble(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Cohort:
     """Render or read every image of the run.
 
     Args:
@@ -68,7 +68,7 @@ def assemble(config: RecipeConfig, pack: PromptPack, progress: Progress | None =
     return _from_disk(config, pack, progress)
 
 
-def _rendered(config: RecipeConfig, pack: PromptPack, progress: Progress | None) -> Cohort:
+def _rendered(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Cohort:
     if tuple(pack.class_names) != simulation.CLASSES:
         raise DataError(
             f"the rendered sites show {', '.join(simulation.CLASSES)}, but the pack {pack.name} "
@@ -79,8 +79,7 @@ def _rendered(config: RecipeConfig, pack: PromptPack, progress: Progress | None)
     total, images = config.images_per_site, {}
     for done, (name, site) in enumerate(sites.items(), 1):
         images[name] = _render(site, list(sites).index(name), config)
-        if progress is not None:
-            progress(done * total, len(sites) * total)
+        progress(done * total, len(sites) * total)
     seen = [name for name in sites if name != holdout]
     groups = [group for name in seen for group in images[name][1]]
     strata = [name for name in seen for _ in images[name][1]]
@@ -121,8 +120,12 @@ def _render(
 
 
 def _join(sets: Sequence[MemoryDataset]) -> MemoryDataset:
-    names = ("images", "masks", "class_index", "site_index")
-    return MemoryDataset(*(torch.cat([getattr(s, name) for s in sets]) for name in names))
+    return MemoryDataset(
+        torch.cat([one.images for one in sets]),
+        torch.cat([one.masks for one in sets]),
+        torch.cat([one.class_index for one in sets]),
+        torch.cat([one.site_index for one in sets]),
+    )
 
 
 def _subset(
@@ -138,7 +141,7 @@ def _subset(
     )
 
 
-def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Progress | None) -> Cohort:
+def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Cohort:
     assert config.data is not None
     sites = discover(config.data)
     for site in sites:
@@ -161,7 +164,7 @@ def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Progress | None
     parts = (dataset(train, _augment(config)), dataset(validation), dataset(fold.target.samples))
     total, done = sum(len(part) for part in parts), 0
     for part in parts:
-        part.preload(progress and (lambda n, _, before=done: progress(before + n, total)))
+        part.preload(beginning_at(progress, done, total))
         done += len(part)
     counts = ", ".join(f"{site.name} {len(site.samples)}" for site in sites)
     return Cohort(*parts, fold.target.name, names, f"{config.data} ({counts})")

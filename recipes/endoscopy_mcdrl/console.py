@@ -21,6 +21,11 @@ def note(console: Console, text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
+def beginning_at(progress: Progress, before: int, total: int) -> Progress:
+    """Return the progress of one part of several: ``before`` were done, of ``total`` in all."""
+    return lambda done, _: progress(before + done, total)
+
+
 def counting(console: Console, what: str, work: Callable[[Progress], T]) -> T:
     """Do work that reports (done, total) behind a bar with the remaining time."""
     remaining = TimeRemainingColumn(compact=True)

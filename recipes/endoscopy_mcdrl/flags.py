@@ -19,13 +19,11 @@ T = TypeVar("T")
 
 def parse(record: type[T], arguments: Sequence[str], program: str, default: T | None = None) -> T:
     """Fill a record from flags; a wrong flag or value is answered with the near ones, status 2."""
-    options = {} if default is None else {"default": default}
     return tyro.cli(
         record,
         prog=f"python -m {__package__} {program}",
         args=list(arguments),
-        config=(tyro.conf.FlagCreatePairsOff,),
-        **options,
+        default=tyro.MISSING_NONPROP if default is None else default,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from rich import box
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from deconfound.data import SiteReport, check_site
 
-from .console import Progress, counting
+from .console import Progress, beginning_at, counting
 from .flags import parse
 from .readers import Survey, survey
 
@@ -51,16 +50,11 @@ def _check(found: Survey) -> list[SiteReport]:
     def look(progress: Progress) -> list[SiteReport]:
         reports, before = [], 0
         for site in found.sites:
-            watch = partial(_advance, progress, before, total)
-            reports.append(check_site(site, watch))
+            reports.append(check_site(site, beginning_at(progress, before, total)))
             before += len(site.samples)
         return reports
 
     return counting(Console(stderr=True), "images", look)
-
-
-def _advance(progress: Progress, before: int, total: int, done: int, _: int) -> None:
-    progress(before + done, total)
 
 
 def _show(found: Survey, reports: Sequence[SiteReport], console: Console) -> None:
