@@ -187,7 +187,8 @@ class _Loop:
         order, size = self._order(epoch), self.settings.batch_size
         seed = derived_seed(self.settings.seed, epoch, 0)
         sums, steps = dict.fromkeys(TERMS, 0.0), 0
-        for loaded in batches(self.train_set, order, size, self.settings.workers, seed):
+        workers, pinned = self.settings.workers, self.fabric.device.type == "cuda"
+        for loaded in batches(self.train_set, order, size, workers, seed, pinned):
             batch = self.fabric.to_device(loaded)
             terms = self._step(epoch, steps, batch)
             sums = {name: sums[name] + terms[name] for name in TERMS}

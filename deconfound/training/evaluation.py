@@ -45,9 +45,9 @@ def evaluate(
     order = evaluation_order(len(dataset), fabric.global_rank, fabric.world_size)
     # Positions, not the items' own index: joined datasets may count from 0 each.
     positions = torch.tensor(order).split(batch_size)
-    for position, loaded in zip(
-        positions, batches(dataset, order, batch_size, workers, seed=0), strict=True
-    ):
+    pinned = fabric.device.type == "cuda"
+    loader = batches(dataset, order, batch_size, workers, seed=0, pin_memory=pinned)
+    for position, loaded in zip(positions, loader, strict=True):
         batch = fabric.to_device(loaded)
         with fabric.autocast():
             logits = segmenter(segmenter.normalize(batch["image"]))

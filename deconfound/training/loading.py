@@ -69,7 +69,12 @@ def evaluation_order(images: int, rank: int = 0, world_size: int = 1) -> list[in
 
 
 def batches(
-    dataset: ImageDataset, order: Sequence[int], batch_size: int, workers: int, seed: int
+    dataset: ImageDataset,
+    order: Sequence[int],
+    batch_size: int,
+    workers: int,
+    seed: int,
+    pin_memory: bool = False,
 ) -> Iterator[Batch]:
     """Load the images of ``order`` in batches.
 
@@ -79,6 +84,7 @@ def batches(
         batch_size: images per batch.
         workers: loading processes; 0 loads here.
         seed: of the loading processes' random states.
+        pin_memory: prepare batches for the way to a GPU.
 
     Raises:
         DeconfoundError: as the dataset raised it, also from a loading process, where torch would
@@ -90,7 +96,7 @@ def batches(
         sampler=list(order),
         num_workers=workers,
         collate_fn=_collate,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pin_memory,
         generator=torch.Generator().manual_seed(seed),
     )
     for batch in loader:

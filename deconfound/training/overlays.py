@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from deconfound.errors import ShapeError
+from deconfound.training.extras import missing_extra
 
 #: Contour colours by role, RGB.
 TRUTH = (240, 228, 66)
@@ -50,16 +51,17 @@ def outline(mask: np.ndarray, width: int = 1) -> np.ndarray:
     Returns:
         (H, W), true on the border.
     """
-    region = Image.fromarray(np.pad(mask.astype(np.uint8) * 255, width, mode="edge"), "L")
-    eroded = np.asarray(region.filter(ImageFilter.MinFilter(2 * width + 1)))
-    return mask.astype(bool) & (eroded[width:-width, width:-width] == 0)
+    eroded = Image.fromarray(np.pad(mask.astype(np.uint8) * 255, width, mode="edge"), "L")
+    for _ in range(width):  # one wide filter costs its area, many small ones its width
+        eroded = eroded.filter(ImageFilter.MinFilter(3))
+    return mask.astype(bool) & (np.asarray(eroded)[width:-width, width:-width] == 0)
 
 
 def draw_contours(
     picture: Image.Image,
     mask: np.ndarray,
     colours: Colour | tuple[Colour, ...],
-    width: int = 2,
+    width: int | None = None,
     smooth: bool = True,
 ) -> Image.Image:
     """Draw a mask's contours on a copy of the picture.
@@ -68,10 +70,11 @@ def draw_contours(
         picture: what to draw on.
         mask: (h, w), integer class indices, 0 is background; scaled to the picture.
         colours: one for all classes, or one for each in turn.
-        width: thickness in pixels.
+        width: thickness in pixels; by default 1/240 of the longer side, at least 2.
         smooth: round the corners that enlarging pixels makes.
     """
     _require_mask(mask)
+    width = width or max(2, round(max(picture.size) / 240))
     canvas = np.array(picture)
     several = colours if isinstance(colours[0], tuple) else (colours,)
     for value, colour in zip(range(1, int(mask.max()) + 1), cycle(several)):
@@ -110,8 +113,10 @@ def draw_heat(
         kept: (h, w), true where the selector kept a location; outlined in white.
         strength: opacity of the colours.
     """
-    from matplotlib import colormaps
-
+    try:
+        from matplotlib import colormaps
+    except ImportError as error:
+        raise missing_extra("matplotlib", "the similarity map") from error
     low, high = float(scores.min()), float(scores.max())
     relative = (scores - low) / max(high - low, 1e-12)
     heat = colormaps["cividis"](relative)[..., :3]
