@@ -120,7 +120,8 @@ def resolve_levels(
 ) -> Sequence[int]:
     """Return the pyramid levels that the intervened map joins."""
     if levels == "auto":
-        return levels_from_stride(body.strides, tower.multiple, body.levels_read)
+        grid_stride = tower.image_size[0] // tower.grid_size(*tower.image_size)[0]
+        return levels_from_stride(body.strides, grid_stride, body.levels_read)
     if isinstance(levels, str):
         raise ConfigurationError(f"levels must be 'auto' or a list of integers, found {levels!r}")
     return levels

@@ -23,6 +23,7 @@ class TowerBody(SegmentationBody):
 
     def __init__(self, pyramid: TowerPyramid, decoder: SmpDecoder) -> None:
         super().__init__()
+        pyramid.set_depth(decoder.depth)
         pyramid.set_output_stride(decoder.output_stride)
         self.pyramid = pyramid
         self.decoder = decoder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich import box
@@ -60,38 +61,38 @@ def _check(found: Survey) -> list[SiteReport]:
 def _show(found: Survey, reports: Sequence[SiteReport], console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("site", no_wrap=True)
-    table.add_column("pairs", justify="right")
-    for column in ("size", "groups", "classes"):
-        table.add_column(column)
-    for column in ("lesion", "empty", "problems"):
-        table.add_column(column, justify="right")
+    for column in ("pairs", "groups", "lesion", "empty", "problems"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("classes")
     for report in reports:
         table.add_row(
             report.name,
             str(report.pairs),
-            _size(report),
-            str(report.groups or "unknown"),
-            ", ".join(f"{name} {count}" for name, count in report.classes.items()),
+            str(report.groups or "–"),
             f"{100 * report.foreground:.1f} %",
             str(report.empty_masks),
             str(len(report.problems)),
+            ", ".join(report.classes),
         )
     console.print(table)
-    console.print("groups: patients or sequences; lesion: mean share of pixels")
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    say(
+        "groups: patients or sequences; lesion: mean share of pixels; empty: masks without a lesion\n"
+    )
     for report in reports:
-        for remark in report.notes:
-            console.print(f"{report.name}: {remark}", highlight=False, markup=False, soft_wrap=True)
+        for remark in (*_sizes(report), *report.notes):
+            say(f"{report.name}: {remark}")
         for problem in report.problems:
-            console.print(f"problem: {problem}", highlight=False, markup=False, soft_wrap=True)
+            say(f"problem: {problem}")
     for folder, why in found.ignored:
-        console.print(f"ignored: {folder} ({why})", highlight=False, markup=False, soft_wrap=True)
+        say(f"ignored: {folder} ({why})")
 
 
-def _size(report: SiteReport) -> str:
+def _sizes(report: SiteReport) -> tuple[str, ...]:
+    """Return the sizes in words; nothing where no pair could be read."""
     if report.median is None or report.smallest is None or report.largest is None:
-        return "–"
-    median = f"{report.median[0]}×{report.median[1]}"
-    if report.smallest == report.largest:
-        return median
-    low, high = report.smallest, report.largest
-    return f"{median} ({low[0]}×{low[1]} to {high[0]}×{high[1]})"
+        return ()
+    small, middle, large = (f"{w}×{h}" for w, h in (report.smallest, report.median, report.largest))
+    return (
+        f"{middle} pixels" if small == large else f"{small} to {large} pixels, median {middle}",
+    )
