@@ -184,6 +184,11 @@ def _refuse_occupied(path: Path) -> None:
             f"{path}: expected a new folder for the run, found {what}; choose another --out, "
             f"or --resume to go on with the run in it"
         )
+    for parent in path.parents:
+        if parent.is_file():
+            raise RunFolderError(
+                f"{parent}: expected a folder to put the run in, found a file; choose another --out"
+            )
 
 
 def _require_same(run: RunFolder, config: Mapping[str, Any], may_differ: set[str]) -> None:

@@ -95,7 +95,7 @@ def context() -> ReportContext:
         results=(result("baseline", 0.751, 0.78, 0.70), result("mcdrl", 0.816, 0.80, 0.83)),
         histories=(history("baseline", 0.0), history("mcdrl", 0.7)),
         confounders=CONFOUNDERS,
-        examples=(example(), example((0.1, 0.3, 0.6))),
+        examples=(example(), example((0.0, 0.3, 0.7))),
         class_names=("polyp", "cyst"),
         command="python -m recipes.endoscopy_mcdrl train --seed 0",
         config={"seed": 0, "note": "</pre><script>alert(1)</script>"},
@@ -182,7 +182,8 @@ def test_words_follow_the_numbers(context: ReportContext) -> None:
     assert "so the choice of images alone does not explain it" in text
     assert "most favourably from baseline on cyst (+13.0 points) and least on polyp (+2.0" in text
     assert "epoch 6 of 6 for baseline (75.0%)" in text
-    assert "moves 35% of its weight away from the prior, most often towards “mucus”" in text
+    assert "moves 40% of its weight away from the prior, most often towards “mucus”" in text
+    assert "from image to image it differs by 10%" in text
     assert "not by itself evidence" in text
 
 
@@ -200,6 +201,10 @@ def test_words_when_the_method_is_worse_or_no_different(context: ReportContext) 
 def test_words_when_attention_ignores_the_image(context: ReportContext) -> None:
     flat = replace(context, examples=(example((0.5, 0.26, 0.24)),))
     assert "almost as if it had not looked at the image" in Page(render_report(flat)).text
+    fixed = replace(context, examples=(example((0.1, 0.1, 0.8)), example((0.12, 0.1, 0.78))))
+    text = Page(render_report(fixed)).text
+    assert "in nearly the same way for every image (they differ by 1.0%)" in text
+    assert "from image to image it differs" not in text
 
 
 def test_an_oracle_says_so(context: ReportContext) -> None:
@@ -229,7 +234,7 @@ def test_bars_are_grouped_and_to_scale(context: ReportContext) -> None:
     styles = [a["style"] for a in page.all("span") if a.get("class") == "fill"]
     widths = [float(re.findall(r"[\d.]+", str(style))[0]) for style in styles]
     assert widths == pytest.approx(
-        [100 * w / (1.05 * 0.6) for w in (0.2, 0.3, 0.5, 0.1, 0.3, 0.6)], abs=0.01
+        [100 * w / (1.05 * 0.7) for w in (0.2, 0.3, 0.5, 0.0, 0.3, 0.7)], abs=0.01
     )
 
 

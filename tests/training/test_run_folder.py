@@ -75,8 +75,8 @@ def test_no_permission_is_one_sentence_and_leaves_nothing(
 
 def test_a_path_through_a_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFolderError, match="the run folder cannot be created"):
-        RunFolder.create(tmp_path / "file" / "run", CONFIG)
+    with pytest.raises(RunFolderError, match="file: expected a folder to put the run in, found a"):
+        RunFolder.create(tmp_path / "file" / "deep" / "run", CONFIG)
 
 
 def test_nothing_half_made_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

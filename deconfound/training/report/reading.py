@@ -8,7 +8,7 @@ from deconfound.training.comparison import PairedDifference
 from deconfound.training.metrics import MethodResult
 from deconfound.training.report.context import ReportContext
 
-#: Mean distance between weights and prior below which attention tells next to nothing apart.
+#: Total variation below which attention tells next to nothing apart.
 NEAR_PRIOR = 0.05
 
 
@@ -113,7 +113,14 @@ def _attention(context: ReportContext) -> str:
             f"not looked at the image."
         )
     top = context.confounders[int(np.argmax(mean - prior))]
-    return (
+    told = (
         f"On the images shown, attention moves {100 * away:.0f}% of its weight away from the "
-        f"prior, most often towards “{top.name}”."
+        f"prior, most often towards “{top.name}”"
     )
+    apart = 0.5 * float(np.abs(np.array(weights) - mean).sum(axis=1).mean())
+    if len(weights) > 1 and apart < NEAR_PRIOR:
+        return (
+            f"{told}, but in nearly the same way for every image (they differ by "
+            f"{100 * apart:.1f}%): it does not follow what the single image shows."
+        )
+    return f"{told}; from image to image it differs by {100 * apart:.0f}%."
