@@ -76,9 +76,7 @@ def _show(found: Survey, reports: Sequence[SiteReport], console: Console) -> Non
         )
     console.print(table)
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
-    say(
-        "groups: patients or sequences; lesion: mean share of pixels; empty: masks without a lesion\n"
-    )
+    say("groups: patients or sequences; lesion: share of pixels; empty: lesion-free masks\n")
     for report in reports:
         for remark in (*_sizes(report), *report.notes):
             say(f"{report.name}: {remark}")
