@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deconfound.errors import ConfigurationError
 from deconfound.training.extras import missing_extra
 from deconfound.training.settings import TrainingSettings
 
 try:
     from lightning.fabric import Fabric as Fabric
     from lightning.fabric.strategies.single_device import SingleDeviceStrategy
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
 except ImportError as error:
     raise missing_extra("lightning", "training") from error
 
@@ -25,6 +27,9 @@ def launch(settings: TrainingSettings) -> Fabric:
 
     Several processes train with ``find_unused_parameters``: before the intervention starts its
     parameters take no part in the loss, which plain DDP answers with an error at the second step.
+
+    Raises:
+        ConfigurationError: a device or precision that this machine does not have.
     """
     if settings.deterministic:  # cuBLAS reads it once, when it is first used
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -34,9 +39,15 @@ def launch(settings: TrainingSettings) -> Fabric:
         "num_nodes": settings.num_nodes,
         "precision": settings.precision,
     }
-    fabric = Fabric(**options)
-    if not isinstance(fabric.strategy, SingleDeviceStrategy):
-        fabric = Fabric(**options, strategy="ddp_find_unused_parameters_true")
+    try:
+        fabric = Fabric(**options)
+        if not isinstance(fabric.strategy, SingleDeviceStrategy):
+            fabric = Fabric(**options, strategy="ddp_find_unused_parameters_true")
+    except (RuntimeError, ValueError, MisconfigurationException) as error:
+        raise ConfigurationError(
+            f"accelerator {settings.accelerator} with devices {settings.devices} cannot be used "
+            f"here ({' '.join(str(error).split())}); try accelerator auto or cpu"
+        ) from error
     fabric.launch()
     return fabric
 
@@ -65,7 +76,10 @@ def gather_counts(fabric: Fabric, counts: Tensor, rows: int) -> Tensor:
         return counts
     padded = counts.new_full((rows, counts.shape[1]), -1)
     padded[: len(counts)] = counts
-    return torch.cat(list(fabric.all_gather(fabric.to_device(padded))))
+    padded = fabric.to_device(padded)
+    parts = [torch.empty_like(padded) for _ in range(fabric.world_size)]
+    torch.distributed.all_gather(parts, padded)
+    return torch.cat(parts)
 
 
 def share_buffers(fabric: Fabric, model: nn.Module) -> None:
