@@ -44,12 +44,12 @@ def main(arguments: Sequence[str]) -> None:
     started = time.monotonic()
     pack = PromptPack.load(config.pack)
     _introduce(config, console)
+    fabric = launch(config)
     out = config.out or Path("runs") / f"endoscopy_mcdrl-{datetime.now():%Y%m%d-%H%M%S}"
+    out = fabric.broadcast(out)  # its default holds the time, which differs between processes
     RunFolder.require_free(out, config.resume)
     models = {method: build_model(method, config, pack) for method in config.methods}
     cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
-    fabric = launch(config)
-    out = fabric.broadcast(out)  # its default holds the time, which differs between processes
     run = RunFolder.create(out, config.model_dump(mode="json"), config.resume, MAY_DIFFER)
     note(console, f"sites      {cohort.source}")
     note(console, f"held out   {cohort.holdout}, which training never sees; epochs are chosen on")

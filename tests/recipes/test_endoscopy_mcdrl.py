@@ -180,6 +180,7 @@ def test_spoilt_images_are_named_and_leave_nothing_behind(
         (["--holdout", "E-colonoscpy"], "did you mean E-colonoscopy"),
         (["--config", "papr"], "did you mean paper"),
         (["--heads", "5"], "heads must divide"),
+        (["--devices", "99", "--accelerator", "mps"], "accelerator mps with devices 99 cannot be"),
         (["--data", "/nowhere"], "/nowhere: expected a folder"),
     ],
 )
