@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import AdamW
+from torch import nn
 
 from deconfound.errors import ConfigurationError
 from deconfound.training import checkpoint
@@ -24,6 +22,7 @@ from deconfound.training.loading import (
     seed_everything,
     training_order,
 )
+from deconfound.training.objective import Objective, adamw
 from deconfound.training.progress import Silent, Watcher
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.schedule import learning_rate_factor
@@ -49,7 +48,8 @@ def fit(
 
     An epoch is the unit that is kept: after each, everything needed to go on is written in one
     atomic rename. What an epoch does follows from that state, the seed and the epoch's number
-    alone, so a run killed at any moment and resumed ends with the same weights, bit for bit.
+    alone, so a run killed at any moment and resumed ends with the same weights, bit for bit (on a
+    GPU as far as its kernels are deterministic).
 
     The weights kept are those of the best validation Dice among the epochs with the intervention
     on: an earlier epoch's model has not yet seen it.
@@ -95,21 +95,6 @@ def fit(
     return History(tuple(loop.records))
 
 
-class _Objective(nn.Module):
-    """Images to loss in one forward, which is what DDP wraps."""
-
-    def __init__(self, model: nn.Module, criterion: nn.Module) -> None:
-        super().__init__()
-        self.model: Any = model
-        self.criterion = criterion
-
-    def forward(self, image: Tensor, mask: Tensor, class_index: Tensor) -> dict[str, Tensor]:
-        on = bool(self.model.intervening)
-        traced = self.model.trace(self.model.normalize(image))
-        traced = replace(traced, logits=traced.logits.float())  # a loss in bf16 loses small terms
-        return self.criterion(traced, mask, class_index, causal=on)
-
-
 class _Loop:
     """The state of one training, and what an epoch does to it."""
 
@@ -129,8 +114,8 @@ class _Loop:
         self.train_set, self.val_set = train_set, val_set
         self.run, self.method = run, method
         self.schedule = settings.schedule
-        self.optimizer = _adamw(model, criterion, settings)
-        self.objective = _Objective(model, criterion)
+        self.optimizer = adamw(model, criterion, settings)
+        self.objective = Objective(model, criterion)
         self.wrapped, self.wrapped_optimizer = fabric.setup(self.objective, self.optimizer)
         self.records: list[EpochRecord] = []
         per_process = self._order(epoch=0)
@@ -269,14 +254,3 @@ class _Loop:
             checkpoint.save_state(path, self.objective, self.optimizer, done)
             self.run.append_metrics(record.to_json())
         self.fabric.barrier()
-
-
-def _adamw(model: Any, criterion: nn.Module, settings: TrainingSettings) -> AdamW:
-    groups = list(model.parameter_groups(settings.lr, settings.tower_lr_factor))
-    inside = {id(p) for p in model.parameters()}
-    learned = [p for p in criterion.parameters() if p.requires_grad and id(p) not in inside]
-    if learned:
-        groups.append({"params": learned, "lr": settings.lr})
-    for group in groups:
-        group["initial_lr"] = group.setdefault("lr", settings.lr)
-    return AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay)

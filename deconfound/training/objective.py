@@ -1,0 +1,48 @@
+"""What is minimised, and by what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from deconfound.training.settings import TrainingSettings
+
+
+class Objective(nn.Module):
+    """Images to loss in one forward, which is what DDP wraps."""
+
+    def __init__(self, model: nn.Module, criterion: nn.Module) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.criterion = criterion
+
+    def forward(self, image: Tensor, mask: Tensor, class_index: Tensor) -> dict[str, Tensor]:
+        """Return the criterion's terms; the causal one is on while the model intervenes.
+
+        Args:
+            image: (B, 3, H, W), RGB in [0, 1].
+            mask: (B, H, W), int64 class indices.
+            class_index: (B,), int64, -1 unknown.
+        """
+        on = bool(self.model.intervening)
+        traced = self.model.trace(self.model.normalize(image))
+        traced = replace(traced, logits=traced.logits.float())  # a loss in bf16 loses small terms
+        return self.criterion(traced, mask, class_index, causal=on)
+
+
+def adamw(model: Any, criterion: nn.Module, settings: TrainingSettings) -> AdamW:
+    """Build the optimizer; each group keeps its full rate as ``initial_lr``.
+
+    What the criterion itself learns, if anything, is trained at the full rate.
+    """
+    groups = list(model.parameter_groups(settings.lr, settings.tower_lr_factor))
+    inside = {id(p) for p in model.parameters()}
+    learned = [p for p in criterion.parameters() if p.requires_grad and id(p) not in inside]
+    if learned:
+        groups.append({"params": learned, "lr": settings.lr})
+    for group in groups:
+        group["initial_lr"] = group.setdefault("lr", settings.lr)
+    return AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay)
