@@ -37,18 +37,15 @@ def report(
 ) -> None:
     """Write ``report.html`` into the run folder."""
     note(console, "writing the report")
-    examples = _examples(run, config, cohort, pack, results) if config.pictures else ()
-    groups = {c.name: group.name for group in pack.groups for c in group.confounders}
+    models = [CausalSegmenter.from_pretrained(run.model_path(m)) for m in config.methods]
+    examples = _examples(models, config, cohort, pack, results) if config.pictures else ()
     context = ReportContext(
         title="MCDRL on endoscopy",
         held_out=cohort.holdout,
         ran=_summary(config, cohort),
         results=tuple(results),
         histories=tuple(histories),
-        confounders=tuple(
-            ConfounderEntry(_words(name), _words(groups[name]), 1 / len(pack.confounder_names))
-            for name in pack.confounder_names
-        ),
+        confounders=_confounders(models[-1]),
         examples=examples,
         class_names=pack.class_names,
         multiclass=config.task == "multiclass",
@@ -108,8 +105,18 @@ def _notes(config: RecipeConfig) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _confounders(model: CausalSegmenter) -> tuple[ConfounderEntry, ...]:
+    """Return the dictionary of a model in the pack's own words."""
+    priors = model.dictionary().prior.tolist()
+    spoken = [(c.text, group.name) for group in model.pack.groups for c in group.confounders]
+    return tuple(
+        ConfounderEntry(text, group.replace("_", " "), prior)
+        for (text, group), prior in zip(spoken, priors, strict=True)
+    )
+
+
 def _examples(
-    run: RunFolder,
+    models: Sequence[CausalSegmenter],
     config: RecipeConfig,
     cohort: Cohort,
     pack: PromptPack,
@@ -117,9 +124,8 @@ def _examples(
 ) -> tuple[Example, ...]:
     rows = _spread(results[-1], GALLERY)
     batch = default_collate([cohort.target[row] for row in rows])
-    models = {m: CausalSegmenter.from_pretrained(run.model_path(m)) for m in config.methods}
-    said = {m: _explain(model, batch["image"]) for m, model in models.items()}
-    last = said[config.methods[-1]]
+    explained = [_explain(model, batch["image"]) for model in models]
+    last = explained[-1]
     kept = torch.zeros_like(last.scores, dtype=torch.bool).flatten(1)
     kept = kept.scatter(1, last.regions.index, True).view_as(last.scores)
     dice = {r.method: dict(zip(r.index.tolist(), r.dice.tolist(), strict=True)) for r in results}
@@ -129,8 +135,8 @@ def _examples(
             image=batch["image"][i].numpy(),
             truth=batch["mask"][i].numpy(),
             predictions={
-                TITLES[m]: predicted_mask(explained.logits[i : i + 1])[0].numpy()
-                for m, explained in said.items()
+                TITLES[m]: predicted_mask(said.logits[i : i + 1])[0].numpy()
+                for m, said in zip(config.methods, explained, strict=True)
             },
             dice={method: found[row] for method, found in dice.items()},
             scores=last.scores[i].numpy(),
@@ -155,7 +161,3 @@ def _spread(result: MethodResult, count: int) -> list[int]:
 
 def _class_of(index: int, pack: PromptPack) -> str:
     return pack.class_names[index].capitalize() if index >= 0 else "Lesion"
-
-
-def _words(key: str) -> str:
-    return key.replace("_", " ")
