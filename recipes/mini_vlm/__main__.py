@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="zero-shot figures on unseen renders")
     evaluate.add_argument("--vlm", default="mini", help="any model, as elsewhere")
     evaluate.add_argument("--pack", default="endoscopy")
-    evaluate.add_argument("--n", type=int, default=2000, help="pictures for each figure")
+    evaluate.add_argument("--n", type=int, default=1000, help="pictures for each figure")
     evaluate.add_argument("--seed", type=int, default=10_000, help="not that of training")
     evaluate.add_argument("--json", action="store_true", help="print JSON and nothing else")
     evaluate.set_defaults(run_command=_evaluate)

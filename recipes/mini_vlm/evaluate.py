@@ -65,7 +65,7 @@ class Reading:
 
 def evaluate(
     model: str | Path,
-    n: int = 2000,
+    n: int = 1000,
     seed: int = 10_000,
     pack: str = "endoscopy",
     tick: Callable[[int], None] = lambda done: None,

@@ -50,16 +50,16 @@ def build() -> Any:
     """Build the model with random weights, with sine-cosine positions to start from."""
     clip = build_clip(MODEL)
     visual = clip.visual
-    positions = sine_cosine(*visual.grid_size, visual.conv1.out_channels)
+    positions = sine_cosine(visual.grid_size, visual.conv1.out_channels)
     with torch.no_grad():
         visual.positional_embedding[1:].copy_(positions)
     return clip
 
 
-def sine_cosine(height: int, width: int, channels: int) -> Tensor:
-    """Return 2-D sine-cosine positions (height · width, channels)."""
+def sine_cosine(grid: tuple[int, int], channels: int) -> Tensor:
+    """Return 2-D sine-cosine positions (h · w, channels) of a grid (h, w)."""
     frequency = 10_000 ** -(torch.arange(channels // 4) / (channels // 4))
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    rows, columns = torch.meshgrid(*map(torch.arange, grid), indexing="ij")
     angles = [axis.reshape(-1, 1) * frequency for axis in (rows, columns)]
     return torch.cat([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=1)
 
@@ -70,13 +70,44 @@ def normalize(images: Tensor) -> Tensor:
     return (images - mean) / std
 
 
-def locate(visual: Any, images: Tensor) -> Tensor:
+def locate(visual: Any, embedded: Tensor) -> Tensor:
     """Return tokens (B, n, d) of the locations in the joint space; their mean is the embedding.
 
-    Under open_clip's patch dropout n is smaller than the grid.
+    Args:
+        visual: the vision tower.
+        embedded: (B, 1 + n, c), what its `_embeds` returned, or some of its locations.
     """
-    tokens = visual.transformer(visual._embeds(images))
-    return visual.ln_post(tokens)[:, 1:] @ visual.proj
+    return visual.ln_post(visual.transformer(embedded))[:, 1:] @ visual.proj
+
+
+def locate_apart(visual: Any, embedded: Tensor, windows: int) -> Tensor:
+    """Do as `locate`, with locations that can see no further than their own window.
+
+    Args:
+        visual: the vision tower.
+        embedded: (B, 1 + windows · m, c), the locations window by window.
+        windows: how many.
+    """
+    batch = len(embedded)
+    first, places = embedded[:, :1], embedded[:, 1:].unflatten(1, (windows, -1))
+    apart = torch.cat([first[:, None].expand(-1, windows, -1, -1), places], dim=2).flatten(0, 1)
+    return locate(visual, apart).reshape(batch, places.shape[1] * places.shape[2], -1)
+
+
+def draw_places(grid: tuple[int, int], side: int, kept: int) -> Tensor:
+    """Draw locations from each square window of a grid.
+
+    Args:
+        grid: (h, w), multiples of ``side``.
+        side: of a window, in locations.
+        kept: how many locations of each window.
+
+    Returns:
+        (windows, kept) positions in the flattened grid.
+    """
+    places = torch.arange(grid[0] * grid[1]).view(grid[0] // side, side, grid[1] // side, side)
+    windows = places.transpose(1, 2).reshape(-1, side * side)
+    return windows.gather(1, torch.rand(windows.shape).argsort(dim=1)[:, :kept])
 
 
 def forget_unread_words(clip: Any, tokenizer: Any) -> None:
@@ -94,5 +125,10 @@ def export(clip: nn.Module, folder: Path) -> None:
     """Write configuration and float16 weights, each file whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     half = {name: value.half().contiguous() for name, value in clip.state_dict().items()}
-    write_atomically(folder / "open_clip_model.safetensors", lambda path: save_file(half, path))
+    write_atomically(folder / "open_clip_model.safetensors", lambda path: _save(half, path))
     write_json(folder / "open_clip_config.json", {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS})
+
+
+def _save(tensors: dict[str, Tensor], path: Path) -> None:
+    save_file(tensors, path)
+    path.chmod(0o644)  # safetensors keeps what it writes to its owner; a package is for everyone

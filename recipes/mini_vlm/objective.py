@@ -49,6 +49,22 @@ class Objective(nn.Module):
         logits = self.scale.exp() * best / SHARPNESS + self.bias
         return _sigmoid_loss(logits, true, known)
 
+    def agreement(self, tokens: Tensor, apart: Tensor, texts: Tensor) -> Tensor:
+        """Hold what a location says of the classes to what its own window says.
+
+        Attention lets every location know of a lesion, and average pooling rewards each that says
+        so. A location that has seen its window alone cannot: it is the teacher.
+
+        Args:
+            tokens: (B, n, d), which have seen the whole picture.
+            apart: (B, n, d), the same locations with their windows apart.
+            texts: (m, d), class captions, L2-normalised.
+        """
+        texts = texts.detach()
+        taught = F.normalize(tokens, dim=-1) @ texts.T
+        teacher = F.normalize(apart.detach(), dim=-1) @ texts.T
+        return (taught - teacher).square().sum(-1).mean()
+
 
 def _sigmoid_loss(logits: Tensor, true: Tensor, known: Tensor) -> Tensor:
     losses = F.binary_cross_entropy_with_logits(logits, true.float(), reduction="none")

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import distributed, nn
+from torch.multiprocessing.spawn import spawn
 
 
 def launch(work: Callable[..., None], processes: int, run: Path, *arguments: Any) -> None:
@@ -20,7 +21,7 @@ def launch(work: Callable[..., None], processes: int, run: Path, *arguments: Any
         return
     meeting = run / "meeting"
     meeting.unlink(missing_ok=True)
-    torch.multiprocessing.spawn(_join, (work, processes, meeting, arguments), processes)
+    spawn(_join, (work, processes, meeting, arguments), processes)
 
 
 def _join(

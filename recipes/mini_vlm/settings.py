@@ -21,9 +21,12 @@ class Settings:
         matrix_lr: of the blocks' matrices, by Muon; highest after a warm-up, then a cosine to zero.
         lr: of everything else, by AdamW; likewise.
         weight_decay: of the blocks' matrices.
-        dropped: share of patches left out of a picture in the first half, falling afterwards.
+        dropped: share of patches left out of a picture at first.
+        apart_from: share of the schedule after which locations are taught by their own windows.
+        kept: patches of 16 that are then kept in a window.
         whole: share of the schedule, at the end, in which pictures are seen whole.
         place_weight: of the loss over single locations.
+        agreement_weight: of the difference between a location and the same with its window apart.
         seed: of pictures, captions and weights.
     """
 
@@ -36,8 +39,11 @@ class Settings:
     lr: float = 1e-3
     weight_decay: float = 0.05
     dropped: float = 0.75
+    apart_from: float = 0.5
+    kept: int = 6
     whole: float = 0.15
     place_weight: float = 2.0
+    agreement_weight: float = 20.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -51,7 +57,10 @@ class Settings:
             ("lr", 1e-9, 10),
             ("weight_decay", 0, 10),
             ("dropped", 0, 0.95),
-            ("whole", 0, 0.45),
+            ("apart_from", 0, 1),
+            ("kept", 1, 16),
+            ("agreement_weight", 0, 1e6),
+            ("whole", 0, 1),
             ("place_weight", 0, 1e6),
             ("seed", 0, 2**31),
         ):

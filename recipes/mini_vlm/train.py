@@ -25,7 +25,16 @@ from deconfound.training.files import write_atomically
 from deconfound.vlm.text import default_tokenizer
 
 from . import captions
-from .model import MODEL, build, export, forget_unread_words, locate, normalize
+from .model import (
+    MODEL,
+    build,
+    draw_places,
+    export,
+    forget_unread_words,
+    locate,
+    locate_apart,
+    normalize,
+)
 from .objective import Objective
 from .optimizer import MuonAndAdamW
 from .processes import average_gradients, launch, same_everywhere
@@ -34,6 +43,9 @@ from .settings import Settings
 from .show import console, progress
 
 CHECKPOINT = "checkpoint.safetensors"
+WINDOW = 4
+"""Side of a window, in patches."""
+
 WARM_UP = 100
 """Steps before the learning rate is at its highest."""
 
@@ -71,28 +83,33 @@ class Trainer:
         place = f"{settings.seed}/{self.step}/{self.rank}"
         torch.manual_seed(zlib.crc32(place.encode()))
         draw = random.Random(place)
-        self._prepare()
         images, class_index, strengths = self._batch()
         written, about_class = self._captions(draw, class_index, strengths)
         with torch.autocast("cpu", torch.bfloat16):
-            tokens = locate(self.clip.visual, normalize(images)).float()
+            tokens, apart = self._look(images)
             texts = self._encode([*written, *about_class]).float()
+        about_whole, about_places = texts.split([len(written), len(about_class)])
         whole = self.objective.whole(
             self.clip,
             tokens,
-            texts[: len(written)],
+            about_whole,
             *captions.match(written, class_index, strengths),
         )
         places = self.objective.places(
-            tokens,
-            texts[len(written) :],
+            tokens if apart is None else apart,
+            about_places,
             *captions.match(about_class, class_index, strengths),
         )
-        (whole + settings.place_weight * places).backward()
+        loss = whole + settings.place_weight * places
+        agreement = torch.zeros(())
+        if apart is not None:
+            agreement = self.objective.agreement(tokens, apart, about_places)
+        (loss + settings.agreement_weight * agreement).backward()
         self._update()
         self.step += 1
         self.seconds = same_everywhere(self.seconds + time.monotonic() - started)
-        return {"whole": whole.item(), "places": places.item()}
+        losses = {"whole": whole, "places": places, "agreement": agreement}
+        return {name: value.item() for name, value in losses.items()}
 
     def _update(self) -> None:
         parameters = [parameter for _, parameter in self._parameters()]
@@ -101,14 +118,23 @@ class Trainer:
         rate = min(1.0, (self.step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * self.done))
         self.optimizer.step(rate * self.settings.matrix_lr, rate * self.settings.lr)
 
-    def _prepare(self) -> None:
-        """Leave patches out of this step's pictures, or no more."""
+    def _look(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return tokens of some locations, and of the same ones with their windows apart.
+
+        Early in the schedule there are no windows, and locations are dropped at random.
+        """
         from open_clip.transformer import PatchDropout
 
-        falling = (1 - self.done - self.settings.whole) / (0.5 - self.settings.whole)
-        share = self.settings.dropped * min(1.0, max(0.0, falling))
-        visual = self.clip.visual
-        visual.patch_dropout = PatchDropout(share) if share > 0 else nn.Identity()
+        visual, settings = self.clip.visual, self.settings
+        embedded = visual._embeds(normalize(images))
+        if self.done < settings.apart_from:
+            return locate(visual, PatchDropout(settings.dropped)(embedded)).float(), None
+        kept = WINDOW**2 if self.done >= 1 - settings.whole else settings.kept
+        places = draw_places(visual.grid_size, WINDOW, kept)
+        rows = torch.cat([torch.zeros(1, dtype=torch.long), 1 + places.flatten()])
+        embedded = embedded[:, rows]
+        apart = locate_apart(visual, embedded, len(places))
+        return locate(visual, embedded).float(), apart.float()
 
     def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return this process's pictures of this step, turned and mirrored in all eight ways."""
@@ -233,7 +259,11 @@ def _loop(trainer: Trainer, run: Path) -> None:
 
 
 def _log(run: Path, trainer: Trainer, losses: list[dict[str, float]]) -> None:
-    mean = {key: sum(loss[key] for loss in losses) / len(losses) for key in losses[0]}
+    mean = {
+        key: sum(loss[key] for loss in losses) / len(losses)
+        for key in losses[-1]
+        if all(key in loss for loss in losses)
+    }
     line = {"step": trainer.step, "done": round(trainer.done, 4), **mean}
     with (run / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
