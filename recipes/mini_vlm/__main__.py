@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         train.add_argument(flag, type=kind, default=field.default, help="%(default)s")
     train.add_argument("--run", type=Path, default=Path("runs/mini_vlm"), help="%(default)s")
     train.add_argument("--out", type=Path, default=MINI_FOLDER, help="where the model is written")
-    train.add_argument("--threads", type=int, default=None, help="torch's own choice")
+    train.add_argument("--threads", type=int, default=None, help="of one process")
     train.set_defaults(run_command=_train)
 
     evaluate = commands.add_parser("evaluate", help="zero-shot figures on unseen renders")

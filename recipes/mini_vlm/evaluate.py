@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from deconfound.errors import ConfigurationError
 from deconfound.packs import PromptPack
 from deconfound.selectors import MTRS
 from deconfound.vlm import VisionLanguageModel, load
@@ -83,7 +84,12 @@ def evaluate(
         Class accuracy and MTRS's share of lesion pixels on pictures with a lesion and 0 to 3
         confounders; confounder accuracy with one; average precision and recall at the true
         number with 2 or 3.
+
+    Raises:
+        ConfigurationError: fewer than two pictures.
     """
+    if n < 2:
+        raise ConfigurationError(f"--n must be 2 or more, for an interval; found {n}")
     vlm, prompts = load(model), PromptPack.load(pack)
     lesions, single, combined = (
         _read(vlm, prompts, seed + offset, n, mixture, tick)

@@ -10,6 +10,18 @@ from torch import Tensor, nn
 from deconfound.errors import ConfigurationError
 
 
+def require_muon() -> None:
+    """Make sure that torch has Muon.
+
+    Raises:
+        ConfigurationError: it is older than 2.9.
+    """
+    if not hasattr(torch.optim, "Muon"):
+        raise ConfigurationError(
+            f"training mini needs torch 2.9 or newer, found {torch.__version__}; upgrade torch"
+        )
+
+
 class MuonAndAdamW:
     """Two optimisers as one; a transformer trained from scratch for minutes needs Muon.
 
@@ -19,16 +31,9 @@ class MuonAndAdamW:
     Args:
         named: parameters with their names.
         weight_decay: of the blocks' matrices; nothing else is decayed.
-
-    Raises:
-        ConfigurationError: this version of torch has no Muon.
     """
 
     def __init__(self, named: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> None:
-        if not hasattr(torch.optim, "Muon"):
-            raise ConfigurationError(
-                f"training mini needs torch 2.9 or newer, found {torch.__version__}; upgrade torch"
-            )
         self.named = dict(named)
         inner = {key for key, p in self.named.items() if "resblocks" in key and p.ndim == 2}
         matrices = [parameter for key, parameter in self.named.items() if key in inner]
