@@ -2,7 +2,8 @@
 
 A structural causal model in pictures: the site chooses confounders and lesion classes, the scene
 is drawn, and :func:`render` shows it under any strengths of the twelve confounders. The same scenes
-with other strengths are the exact counterfactual ``do(z)``.
+with other strengths are the exact counterfactual ``do(z)``. Beside it, :mod:`.scm` is a world over
+finite sets, in which P(Y|do(F)) is known in closed form.
 """
 
 from deconfound.simulation.dataset import RenderedSite
@@ -10,6 +11,7 @@ from deconfound.simulation.names import ASSOCIATED, CLASSES, CONFOUNDERS, GROUPS
 from deconfound.simulation.render import render
 from deconfound.simulation.sampling import sample_classes, sample_strengths
 from deconfound.simulation.scenes import IMAGES_PER_PATIENT, Scenes
+from deconfound.simulation.scm import DiscreteSCM, Sample, World, random_scm
 from deconfound.simulation.sites import SITES, Site
 
 __all__ = [
@@ -19,9 +21,13 @@ __all__ = [
     "GROUPS",
     "IMAGES_PER_PATIENT",
     "SITES",
+    "DiscreteSCM",
     "RenderedSite",
+    "Sample",
     "Scenes",
     "Site",
+    "World",
+    "random_scm",
     "render",
     "sample_classes",
     "sample_strengths",

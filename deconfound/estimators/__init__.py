@@ -1,0 +1,20 @@
+"""How the sum over z is taken: estimators of E_z[A(f, z)] for one outcome model A."""
+
+from deconfound.estimators.attention import Attention
+from deconfound.estimators.base import Effects, Estimator, estimators
+from deconfound.estimators.enumeration import Enumeration
+from deconfound.estimators.levels import Level, average_outcomes
+from deconfound.estimators.monte_carlo import MonteCarlo
+from deconfound.estimators.prior_mean import PriorMean
+
+__all__ = [
+    "Attention",
+    "Effects",
+    "Enumeration",
+    "Estimator",
+    "Level",
+    "MonteCarlo",
+    "PriorMean",
+    "average_outcomes",
+    "estimators",
+]
