@@ -31,8 +31,8 @@ class _Rate(ProgressColumn):
 @contextmanager
 def progress(
     what: str, total: int, done: int = 0, quiet: bool = False
-) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error; yield what moves it by a number of steps."""
+) -> Iterator[Callable[..., None]]:
+    """Show a bar on standard error; yield what moves it by some steps, and may mend the total."""
     columns = (
         "{task.description}",
         BarColumn(),
@@ -42,7 +42,7 @@ def progress(
     )
     with Progress(*columns, console=console, disable=quiet) as bar:
         task = bar.add_task(what, total=total, completed=done)
-        yield lambda more: bar.advance(task, more)
+        yield lambda more, total=total: bar.update(task, advance=more, total=total)
 
 
 def table(figures: Sequence[Figure]) -> None:

@@ -89,7 +89,7 @@ def _loop(trainer: Trainer, run: Path) -> None:
     with progress("training", trainer.settings.steps, trainer.step, quiet=not first) as tick:
         while trainer.done < 1:
             losses.append(trainer.train_step())
-            tick(1)
+            tick(1, round(trainer.step / trainer.done))
             if first and (trainer.step % LOG_EVERY == 0 or trainer.done == 1):
                 _log(run, trainer, losses)
                 losses.clear()
