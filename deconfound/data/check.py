@@ -9,9 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from deconfound.data.images import read_pair
+import numpy as np
+
+from deconfound.data.images import read_pair, read_values
+from deconfound.data.polygons import PolygonMask
 from deconfound.data.samples import Sample, Site
 from deconfound.errors import DataError
+
+_BLUISH = 1.1  # times more blue than red; grey pictures have as much of either
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,9 @@ class SiteReport:
         classes: pairs by class; "unknown" where none is given.
         foreground: mean share of lesion pixels, empty masks included.
         empty_masks: pairs without a lesion pixel.
+        mask_values: every value that the mask files hold, before a rule says what it means; empty
+            where masks are drawn from polygons.
+        bluish: pictures with more blue than red in them, which tissue has not.
         problems: one sentence for each file that cannot be used.
         notes: what the reader decided.
     """
@@ -42,6 +50,8 @@ class SiteReport:
     classes: dict[str, int]
     foreground: float
     empty_masks: int
+    mask_values: tuple[int, ...]
+    bluish: int
     problems: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -60,7 +70,8 @@ def check_site(
         progress: called with how many pairs are done, and of how many.
         threads: decoding runs outside Python's lock.
     """
-    read: list[tuple[Sample, tuple[int, int], float]] = []
+    samples: list[Sample] = []
+    looks: list[_Look] = []
     problems = list(site.problems)
     with ThreadPoolExecutor(threads) as pool:
         for done, (sample, found) in enumerate(
@@ -69,35 +80,55 @@ def check_site(
             if isinstance(found, str):
                 problems.append(found)
             else:
-                read.append((sample, *found))
+                samples.append(sample)
+                looks.append(found)
             if progress is not None:
                 progress(done, len(site.samples))
-    sizes = sorted((size for _, size, _ in read), key=lambda size: size[0] * size[1])
-    samples = [sample for sample, _, _ in read]
-    shares = [share for _, _, share in read]
+    sizes = sorted((look.size for look in looks), key=lambda size: size[0] * size[1])
     return SiteReport(
         name=site.name,
-        pairs=len(read),
+        pairs=len(samples),
         smallest=sizes[0] if sizes else None,
         median=sizes[len(sizes) // 2] if sizes else None,
         largest=sizes[-1] if sizes else None,
         groups=len({s.group for s in samples if s.group is not None}),
         ungrouped=sum(s.group is None for s in samples),
         classes=_classes(samples),
-        foreground=statistics.fmean(shares) if shares else 0.0,
-        empty_masks=sum(share == 0 for share in shares),
+        foreground=statistics.fmean(look.foreground for look in looks) if looks else 0.0,
+        empty_masks=sum(look.foreground == 0 for look in looks),
+        mask_values=tuple(sorted(frozenset().union(*(look.values for look in looks)))),
+        bluish=sum(look.bluish for look in looks),
         problems=tuple(problems),
         notes=site.notes,
     )
 
 
-def _look(sample: Sample) -> tuple[tuple[int, int], float] | str:
-    """Size (width, height) and share of foreground, or what is wrong."""
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one pair shows: size (width, height), share of foreground, values, colour."""
+
+    size: tuple[int, int]
+    foreground: float
+    values: frozenset[int]
+    bluish: bool
+
+
+def _look(sample: Sample) -> _Look | str:
+    """Look at one pair, or say what is wrong with it."""
     try:
         image, mask = read_pair(sample)
+        values = _values(sample)
     except DataError as error:
         return str(error)
-    return (image.shape[1], image.shape[0]), float((mask > 0).mean())
+    red, _, blue = image.reshape(-1, 3).mean(axis=0)
+    size = (image.shape[1], image.shape[0])
+    return _Look(size, float((mask > 0).mean()), values, bool(blue > _BLUISH * red))
+
+
+def _values(sample: Sample) -> frozenset[int]:
+    if isinstance(sample.mask_rule, PolygonMask):
+        return frozenset()
+    return frozenset(np.unique(read_values(sample.mask, sample.mask_rule)).tolist())
 
 
 def _classes(samples: Sequence[Sample]) -> dict[str, int]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from deconfound.data.masks import MaskRule
-from deconfound.data.samples import Sample
+from deconfound.data.polygons import PolygonMask
+from deconfound.data.samples import ChannelOrder, Sample
 from deconfound.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -19,7 +20,7 @@ _COLOUR = 32  # channels of a grey JPEG differ by less than this
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path, channel_order: ChannelOrder = "rgb") -> NDArray[np.uint8]:
     """Read a picture as RGB.
 
     The camera's EXIF orientation is applied; grey and palette images become RGB; transparent
@@ -27,6 +28,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
     Args:
         path: PNG, JPEG, TIFF or BMP with 8 bits a channel.
+        channel_order: what the file holds; "bgr" is turned round.
 
     Returns:
         (H, W, 3) uint8.
@@ -44,7 +46,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-    return np.array(image.convert("RGB"))
+    pixels = np.array(image.convert("RGB"))
+    return pixels if channel_order == "rgb" else np.ascontiguousarray(pixels[..., ::-1])
 
 
 def read_mask(path: Path, rule: MaskRule) -> NDArray[np.uint8]:
@@ -60,7 +63,23 @@ def read_mask(path: Path, rule: MaskRule) -> NDArray[np.uint8]:
     Raises:
         DataError: missing, unreadable, truncated, in colour, or with values the rule does not know.
     """
-    return rule(_values(_decode(path), path, rule.brightness), path)
+    return rule(read_values(path, rule), path)
+
+
+def read_values(path: Path, rule: MaskRule) -> NDArray[np.integer]:
+    """Read the values of a mask file, before the rule says what they mean.
+
+    Args:
+        path: a picture with one channel, or three equal ones.
+        rule: says whether a palette stands for its colours or for its indices.
+
+    Returns:
+        (H, W), whole numbers.
+
+    Raises:
+        DataError: missing, unreadable, truncated, or in colour.
+    """
+    return _values(_decode(path), path, rule.brightness)
 
 
 def read_pair(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -75,7 +94,9 @@ def read_pair(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     Raises:
         DataError: either cannot be read, or their sizes differ.
     """
-    image = read_image(sample.image)
+    image = read_image(sample.image, sample.channel_order)
+    if isinstance(sample.mask_rule, PolygonMask):
+        return image, sample.mask_rule(image[..., 0], sample.mask)
     mask = read_mask(sample.mask, sample.mask_rule)
     if image.shape[:2] != mask.shape:
         raise DataError(

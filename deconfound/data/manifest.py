@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import difflib
-from pathlib import Path
+import os
+from collections.abc import Sequence
+from pathlib import Path, PureWindowsPath
 
 from deconfound.data.masks import BinaryMask, MaskRule
 from deconfound.data.samples import Sample, Site
@@ -15,7 +17,9 @@ OPTIONAL = ("group", "class")
 LAYOUT = "manifest.csv with the columns image, mask, site[, group][, class]"
 
 
-def read_manifest(path: Path, mask_rule: MaskRule | None = None) -> list[Site]:
+def read_manifest(
+    path: Path, mask_rule: MaskRule | None = None, site: str | None = None
+) -> list[Site]:
     """Read a manifest.
 
     Args:
@@ -23,6 +27,7 @@ def read_manifest(path: Path, mask_rule: MaskRule | None = None) -> list[Site]:
             paths relative to it; ``group`` (patient or sequence) and ``class`` may be absent or
             empty; further columns are ignored and named in the sites' notes.
         mask_rule: how to read the masks; binary by default.
+        site: the site of every line that names none; the column is then not needed.
 
     Returns:
         The sites in order of appearance. A line whose image or mask file is missing becomes a
@@ -35,17 +40,20 @@ def read_manifest(path: Path, mask_rule: MaskRule | None = None) -> list[Site]:
     rule = mask_rule or BinaryMask()
     samples: dict[str, list[Sample]] = {}
     problems: dict[str, list[str]] = {}
-    header, rows = _rows(path)
+    required = REQUIRED if site is None else REQUIRED[:-1]
+    header, rows = _rows(path, required)
     seen: dict[Path, int] = {}
     for line, row in rows:
-        sample = _sample(path, line, row, rule)
-        if sample.image in seen:
+        _require(path, line, row, required)
+        sample = _sample(path, row, rule, site)
+        file = Path(os.path.normpath(sample.image))
+        if file in seen:
             raise DataError(
-                f"{path}, line {line}: {sample.image.name} is already on line "
-                f"{seen[sample.image]}; keep one of them"
+                f"{path}, line {line}: {file.name} is already on line {seen[file]}; "
+                f"keep one of them"
             )
-        seen[sample.image] = line
-        missing = [file for file in (sample.image, sample.mask) if not file.is_file()]
+        seen[file] = line
+        missing = [x for x in (sample.image, sample.mask) if not x.is_file()]
         kept = samples.setdefault(sample.site, [])
         told = problems.setdefault(sample.site, [])
         if missing:
@@ -62,7 +70,9 @@ def read_manifest(path: Path, mask_rule: MaskRule | None = None) -> list[Site]:
     ]
 
 
-def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+def _rows(
+    path: Path, required: Sequence[str]
+) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """The header, and every line that is not empty with its number."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
@@ -74,14 +84,20 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
             f"{path}: the manifest cannot be read ({error}); check the file and save it as UTF-8"
         ) from error
     header = numbered[0][1] if numbered else []
-    _check_header(path, header)
+    _check_header(path, header, required)
+    for line, cells in numbered[1:]:
+        if any(cells[len(header) :]):
+            raise DataError(
+                f"{path}, line {line}: expected {len(header)} cells, found {len(cells)}; put those "
+                f"that hold a separator in quotation marks"
+            )
     return header, [
         (line, dict(zip(header, cells, strict=False))) for line, cells in numbered[1:] if any(cells)
     ]
 
 
-def _check_header(path: Path, header: list[str]) -> None:
-    for column in REQUIRED:
+def _check_header(path: Path, header: list[str], required: Sequence[str]) -> None:
+    for column in required:
         if column not in header:
             near = difflib.get_close_matches(column, header, n=1, cutoff=0.6)
             found = f"is {near[0]!r} it?" if near else f"found: {', '.join(header) or 'nothing'}"
@@ -93,15 +109,23 @@ def _check_header(path: Path, header: list[str]) -> None:
             )
 
 
-def _sample(path: Path, line: int, row: dict[str, str], rule: MaskRule) -> Sample:
-    for column in REQUIRED:
+def _require(path: Path, line: int, row: dict[str, str], required: Sequence[str]) -> None:
+    for column in required:
         if not row.get(column):
             raise DataError(f"{path}, line {line}: {column!r} is empty; fill it or remove the line")
+
+
+def _sample(path: Path, row: dict[str, str], rule: MaskRule, site: str | None) -> Sample:
     return Sample(
-        image=path.parent / row["image"],
-        mask=path.parent / row["mask"],
-        site=row["site"],
+        image=path.parent / _slashes(row["image"]),
+        mask=path.parent / _slashes(row["mask"]),
+        site=row.get("site") or site or "",
         group=row.get("group") or None,
         class_name=row.get("class") or None,
         mask_rule=rule,
     )
+
+
+def _slashes(cell: str) -> str:
+    """The path in a cell, also where Windows wrote it."""
+    return PureWindowsPath(cell).as_posix() if "\\" in cell else cell

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from deconfound.data.masks import BinaryMask, MaskRule
 from deconfound.errors import DataError
+
+ChannelOrder = Literal["rgb", "bgr"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +19,14 @@ class Sample:
 
     Attributes:
         image: the image file.
-        mask: the mask file.
+        mask: the mask file; for a `PolygonMask`, the file that its polygons come from.
         site: the hospital, or whatever the data shift between.
         group: patient or video sequence, within the site; frames of one group are never split.
             None where nobody knows, and the frame is then a group of its own.
         class_name: the lesion's class, as the pack calls it; None where unknown, or where there is
             no lesion.
         mask_rule: how the values in the mask file are to be read.
+        channel_order: "bgr" where the file itself holds blue first, as some copies of datasets do.
     """
 
     image: Path
@@ -31,6 +35,7 @@ class Sample:
     group: str | None = None
     class_name: str | None = None
     mask_rule: MaskRule = field(default_factory=BinaryMask)
+    channel_order: ChannelOrder = "rgb"
 
 
 @dataclass(frozen=True, slots=True)

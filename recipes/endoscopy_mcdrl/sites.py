@@ -7,16 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from deconfound.data import SiteReport, check_site
+from deconfound.data import LeakageReport, SharedPicture, SiteReport, check_leakage, check_site
+from deconfound.data.duplicates import BITS
 
+from .config import RecipeConfig
 from .console import Progress, beginning_at, counting
 from .flags import parse
 from .readers import Survey, survey
+
+_SHOWN_VALUES = 8
+_SHOWN_LEAKS = 20
 
 
 @dataclass(frozen=True)
@@ -25,10 +31,13 @@ class SitesFlags:
 
     Attributes:
         data: folder with the datasets as released, or a manifest.csv.
+        check: compare every image with every other, and say which near-duplicates and patients
+            cross from one group, site, or side of the default split into another.
         json: print everything as JSON.
     """
 
     data: Path
+    check: bool = False
     json: bool = False
 
 
@@ -37,12 +46,26 @@ def main(arguments: Sequence[str]) -> None:
     flags = parse(SitesFlags, arguments, "sites")
     found = survey(flags.data)
     reports = _check(found)
+    leakage = _compare(found) if flags.check else None
     if flags.json:
-        ignored = [{"folder": str(folder), "why": why} for folder, why in found.ignored]
-        sites = [report.to_mapping() for report in reports]
-        print(json.dumps({"sites": sites, "ignored": ignored}, indent=2))
-    else:
-        _show(found, reports, Console())
+        _print_json(found, reports, leakage)
+        return
+    console = Console()
+    _show(found, reports, console)
+    if leakage is not None:
+        _show_leakage(leakage, console)
+
+
+def _print_json(
+    found: Survey, reports: Sequence[SiteReport], leakage: LeakageReport | None
+) -> None:
+    values: dict[str, Any] = {
+        "sites": [report.to_mapping() for report in reports],
+        "ignored": [{"folder": str(folder), "why": why} for folder, why in found.ignored],
+    }
+    if leakage is not None:
+        values["leakage"] = leakage.to_mapping()
+    print(json.dumps(values, indent=2))
 
 
 def _check(found: Survey) -> list[SiteReport]:
@@ -56,6 +79,15 @@ def _check(found: Survey) -> list[SiteReport]:
         return reports
 
     return counting(Console(stderr=True), "images", look)
+
+
+def _compare(found: Survey) -> LeakageReport:
+    share, seed = (RecipeConfig.model_fields[name].default for name in ("validation_share", "seed"))
+    return counting(
+        Console(stderr=True),
+        "near-duplicates",
+        lambda progress: check_leakage(found.sites, share, seed, progress),
+    )
 
 
 def _show(found: Survey, reports: Sequence[SiteReport], console: Console) -> None:
@@ -78,7 +110,7 @@ def _show(found: Survey, reports: Sequence[SiteReport], console: Console) -> Non
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     say("groups: patients or sequences; lesion: share of pixels; empty: lesion-free masks\n")
     for report in reports:
-        for remark in (*_sizes(report), *report.notes):
+        for remark in (*_sizes(report), *_values(report), *report.notes):
             say(f"{report.name}: {remark}")
         for problem in report.problems:
             say(f"problem: {problem}")
@@ -94,3 +126,50 @@ def _sizes(report: SiteReport) -> tuple[str, ...]:
     return (
         f"{middle} pixels" if small == large else f"{small} to {large} pixels, median {middle}",
     )
+
+
+def _values(report: SiteReport) -> tuple[str, ...]:
+    """Return the mask files' values and the pictures' colour, as far as they tell something."""
+    said = []
+    if report.mask_values:
+        shown = ", ".join(map(str, report.mask_values[:_SHOWN_VALUES]))
+        more = len(report.mask_values) > _SHOWN_VALUES
+        ends = f"{report.mask_values[0]} to {report.mask_values[-1]}"
+        said.append(
+            f"mask values {ends}, {len(report.mask_values)} of them"
+            if more
+            else f"mask values {shown}"
+        )
+    if 2 * report.bluish > report.pairs:
+        said.append(
+            f"{report.bluish} of {report.pairs} pictures are more blue than red: if their files "
+            f"hold blue first, say so or convert them (see docs/data.md)"
+        )
+    return tuple(said)
+
+
+def _show_leakage(report: LeakageReport, console: Console) -> None:
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    say(
+        f"\nnear-duplicates among {report.images} images: {report.within_groups} pairs within a "
+        f"group, which no split divides; {len(report.between_groups)} between groups of a site; "
+        f"{len(report.between_sites)} between sites"
+    )
+    say(
+        f"default split ({report.split}): {len(report.across_split)} pairs with one frame in "
+        f"training and one in validation; {len(report.split_groups)} groups on both sides"
+    )
+    for group in report.split_groups:
+        say(f"leak: group {group} is on both sides of the split")
+    for group, sites in list(report.shared_groups.items())[:_SHOWN_LEAKS]:
+        say(f"group {group} is at {' and '.join(sites)}: if it is one patient, make them one site")
+    across = set(report.across_split)
+    pairs = [*report.between_sites, *report.between_groups]
+    for pair in pairs[:_SHOWN_LEAKS]:
+        say(f"leak: {_described(pair)}{', across the split' if pair in across else ''}")
+    if len(pairs) > _SHOWN_LEAKS or len(report.shared_groups) > _SHOWN_LEAKS:
+        say("… the others are in --json")
+
+
+def _described(pair: SharedPicture) -> str:
+    return f"{pair.first} and {pair.second} show the same ({pair.distance} of {BITS} bits differ)"

@@ -16,14 +16,16 @@ class Reader:
     """Knows one dataset in its released layouts.
 
     Attributes:
-        name: of the dataset, and of the site that is found.
+        name: of the dataset.
         layout: the layouts in words, for errors.
-        read: from a folder to its site, or None where the folder holds something else.
+        read: from a folder to its sites; none where the folder holds something else.
+        why_not: what a folder needs that is recognised and yet cannot be read; None for any other.
     """
 
     name: str
     layout: str
-    read: Callable[[Path], Site | None]
+    read: Callable[[Path], list[Site]]
+    why_not: Callable[[Path], str | None] = lambda folder: None
 
 
 def subfolder(folder: Path, *names: str) -> Path | None:

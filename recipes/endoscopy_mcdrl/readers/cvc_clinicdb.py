@@ -22,14 +22,13 @@ LAST_FRAMES = (
 )
 
 
-def read(folder: Path) -> Site | None:
+def read(folder: Path) -> list[Site]:
     """Read ``Original/N.tif`` beside ``Ground Truth/N.tif``.
 
     Also seen and read: other case and spacing of the two names, ``.tiff`` and ``.png``, both of
-        them under ``PNG/`` or ``TIF/``
-    (PNG is taken where there are both), ``images`` and ``masks`` in a folder that is named after
-    the dataset, and a ``metadata.csv`` with ``frame_id`` and ``sequence_id``, which then says
-    which frames belong together.
+    them under ``PNG/`` or ``TIF/`` (PNG is taken where there are both), ``images`` and ``masks`` in
+    a folder that is named after the dataset, and a ``metadata.csv`` with ``frame_id`` and
+    ``sequence_id``, which then says which frames belong together.
 
     Args:
         folder: any folder.
@@ -39,10 +38,10 @@ def read(folder: Path) -> Site | None:
     """
     found = _folders(folder)
     if found is None:
-        return None
+        return []
     frames = image_files(found[0])
     if not is_named(folder, "clinicdb") and not any(_number(frame) for frame in frames):
-        return None
+        return []
     pairs, problems = pair_by_stem(frames, image_files(found[1]))
     sequences = _sequences(folder)
     strangers = [image for image, _ in pairs if _number(image) not in sequences]
@@ -55,7 +54,7 @@ def read(folder: Path) -> Site | None:
     samples = samples_of(
         known, NAME, "polyp", BinaryMask(), lambda image: sequences[_number(image)]
     )
-    return Site(NAME, samples, tuple(problems), (), folder)
+    return [Site(NAME, samples, tuple(problems), (), folder)]
 
 
 def _folders(folder: Path) -> tuple[Path, Path] | None:

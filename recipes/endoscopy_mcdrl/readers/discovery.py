@@ -7,17 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deconfound.data import read_manifest
-from deconfound.data.manifest import LAYOUT as MANIFEST_LAYOUT
 from deconfound.data.samples import Site
 from deconfound.errors import DataError
 
-from . import cvc_clinicdb, etis, kvasir, vocalfolds
+from . import (
+    bm_broncholc,
+    cvc_clinicdb,
+    etis,
+    kvasir,
+    laryngoscope8,
+    manifest,
+    polypgen,
+    vocalfolds,
+)
 from .base import Reader, subfolder
 
+# In the order in which they are asked: one dataset has a manifest of its own, and where there is
+# any, it speaks for its folder.
 READERS: tuple[Reader, ...] = (
+    laryngoscope8.READER,
+    manifest.READER,
+    bm_broncholc.READER,
     kvasir.READER,
     cvc_clinicdb.READER,
     etis.READER,
+    polypgen.READER,
     vocalfolds.READER,
 )
 MAX_DEPTH = 2
@@ -69,6 +83,9 @@ def survey(folder: Path) -> Survey:
             f"{error.filename}: the folder cannot be listed; ask for permission to read it"
         ) from error
     if not sites:
+        for place in (folder, *(path for path, _ in ignored)):
+            if why := _why_not(place):
+                raise DataError(f"{place}: {why}")
         raise DataError(f"{folder}: found no dataset in a known layout; known are {_layouts()}")
     _refuse_namesakes(sites)
     return Survey(tuple(sites), tuple(ignored))
@@ -92,14 +109,12 @@ def _walk(folder: Path, depth: int, sites: list[Site], ignored: list[tuple[Path,
 
 
 def _read(folder: Path) -> list[Site]:
-    manifest = folder / "manifest.csv"
-    if manifest.is_file():
-        return read_manifest(manifest)
-    for reader in READERS:
-        site = reader.read(folder)
-        if site is not None:
-            return [site]
-    return []
+    return next((sites for reader in READERS if (sites := reader.read(folder))), [])
+
+
+def _why_not(folder: Path) -> str | None:
+    """What a folder needs that a reader recognises and yet cannot read."""
+    return next((why for reader in READERS if (why := reader.why_not(folder))), None)
 
 
 def _children(folder: Path) -> Iterator[Path]:
@@ -110,6 +125,8 @@ def _children(folder: Path) -> Iterator[Path]:
 
 def _word(folder: Path) -> str:
     """Why a folder is ignored, and what would make it known."""
+    if why := _why_not(folder):
+        return why
     for place in (folder, *_children(folder)):
         if subfolder(place, "images") and subfolder(place, "masks"):
             return (
@@ -119,7 +136,7 @@ def _word(folder: Path) -> str:
 
 
 def _layouts() -> str:
-    return "; ".join([*(reader.layout for reader in READERS), f"or a {MANIFEST_LAYOUT}"])
+    return "; ".join(reader.layout for reader in READERS)
 
 
 def _refuse_namesakes(sites: list[Site]) -> None:

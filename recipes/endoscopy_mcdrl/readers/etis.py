@@ -14,7 +14,7 @@ from .base import Reader, is_named, samples_of, subfolder
 NAME = "ETIS-LaribPolypDB"
 
 
-def read(folder: Path) -> Site | None:
+def read(folder: Path) -> list[Site]:
     """Read ``N.tif`` beside ``Ground Truth/pN.tif``, or ``images/N.png`` beside ``masks/N.png``.
 
     The first is recognised by its names; the second is what many datasets look like, and is taken
@@ -25,10 +25,10 @@ def read(folder: Path) -> Site | None:
     """
     found = _released(folder) or _repackaged(folder)
     if found is None:
-        return None
+        return []
     pairs, problems = found
     samples = samples_of(pairs, NAME, "polyp", BinaryMask())
-    return Site(NAME, samples, tuple(problems), ("no sequence ids exist",), folder)
+    return [Site(NAME, samples, tuple(problems), ("no sequence ids exist",), folder)]
 
 
 def _released(folder: Path) -> tuple[list[Pair], list[str]] | None:

@@ -17,7 +17,7 @@ PATHOLOGY = 4
 RULE = LabelMask(lesion=(PATHOLOGY,), known=tuple(range(7)))
 
 
-def read(folder: Path, keep_clean: bool = False) -> Site | None:
+def read(folder: Path, keep_clean: bool = False) -> list[Site]:
     """Read ``img/patientP/seqS/NNNN.png`` beside ``annot/patientP/seqS/NNNN.png``.
 
     Only 58 of the frames show a pathology. The others are left out, and counted in the notes,
@@ -30,7 +30,7 @@ def read(folder: Path, keep_clean: bool = False) -> Site | None:
     """
     images, masks = subfolder(folder, "img"), subfolder(folder, "annot")
     if images is None or masks is None:
-        return None
+        return []
     samples: list[Sample] = []
     problems: list[str] = []
     for sequence in sorted(path for path in images.glob("patient*/seq*") if path.is_dir()):
@@ -43,7 +43,7 @@ def read(folder: Path, keep_clean: bool = False) -> Site | None:
         samples += (Sample(image, mask, NAME, group, None, RULE) for image, mask in pairs)
         problems += told
     if not samples and not problems:
-        return None
+        return []
     notes: tuple[str, ...] = ()
     if not keep_clean:
         found = len(samples)
@@ -51,7 +51,7 @@ def read(folder: Path, keep_clean: bool = False) -> Site | None:
         problems += unreadable
         clean = found - len(samples) - len(unreadable)
         notes = (f"{clean} frames without a pathology are left out",)
-    return Site(NAME, tuple(samples), tuple(problems), notes, folder)
+    return [Site(NAME, tuple(samples), tuple(problems), notes, folder)]
 
 
 def _with_pathology(samples: list[Sample]) -> tuple[list[Sample], list[str]]:

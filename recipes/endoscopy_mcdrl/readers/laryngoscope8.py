@@ -1,0 +1,71 @@
+"""Laryngoscope8: laryngoscopy of 1,950 people, released with labels of images but without masks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from deconfound.data import Sample, read_manifest
+from deconfound.data.samples import Site
+
+from .base import Reader, is_named
+
+NAME = "Laryngoscope8"
+
+# What the release calls its images, and the pack's class of each; None is a finding that the pack
+# has no class for. A name that is not here is taken for a class of the pack.
+CLASSES: dict[str, str | None] = {
+    "glottic cancer": "tumor",
+    "polyps": "polyp",
+    "nodules": "nodule",
+    "cyst": "cyst",
+    "granuloma": None,
+    "leukoplakia": None,
+    "reinke's edema": None,
+    "normal": None,
+}
+
+
+def read(folder: Path) -> list[Site]:
+    """Read one's own masks through ``manifest.csv`` with ``image, mask[, group][, class]``.
+
+    Only a folder that is named after the dataset is looked at. Masks are never derived from the
+    labels: without a manifest nothing is read, and `why_not` says what is needed.
+
+    Args:
+        folder: any folder.
+
+    Raises:
+        DataError: a manifest that cannot be read.
+    """
+    manifest = folder / "manifest.csv"
+    if not is_named(folder, NAME) or not manifest.is_file():
+        return []
+    return [_mapped(site) for site in read_manifest(manifest, site=NAME)]
+
+
+def why_not(folder: Path) -> str | None:
+    """Say what a bare release needs."""
+    if not is_named(folder, NAME):
+        return None
+    return (
+        "Laryngoscope8 was released without masks; put a manifest.csv with the columns "
+        "image, mask[, group][, class] of your own masks into it"
+    )
+
+
+def _mapped(site: Site) -> Site:
+    samples = tuple(_in_the_pack_s_words(sample) for sample in site.samples)
+    return replace(site, samples=samples, notes=(*site.notes, "masks are those of the manifest"))
+
+
+def _in_the_pack_s_words(sample: Sample) -> Sample:
+    name = sample.class_name
+    if name is None:
+        return sample
+    return replace(sample, class_name=CLASSES.get(name.casefold().replace("’", "'"), name))
+
+
+READER = Reader(
+    NAME, "Laryngoscope8 with a manifest.csv of image, mask[, group][, class]", read, why_not
+)
