@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,6 +43,8 @@ def resolve_vlm(vlm: VisionLanguageModel | str | Path, pack: PromptPack) -> Visi
     """Return the vision-language model, having checked that it can read every prompt whole."""
     model = vlms.load(vlm)
     pack.check_context(model.count_tokens, model.context_length)
+    if model is vlm:  # two segmenters over one ready model must not train each other's tower
+        model = VisionLanguageModel(copy.deepcopy(vlm.tower), vlm.text, vlm.name)
     return model
 
 
@@ -91,10 +94,15 @@ def decoder_spec(decoder: str | Mapping[str, Any] | nn.Module) -> dict[str, Any]
         arguments: dict[str, Any] = decoder.config  # type: ignore[assignment]
         config = {k: v for k, v in arguments.items() if not k.startswith("_")}
         return {"smp_model": type(decoder).__name__, **config, "encoder_weights": None}
+    if not isinstance(decoder, str | Mapping):
+        raise ConfigurationError(
+            f"decoder: expected an SMP architecture, a mapping with its `name`, or an SMP model, "
+            f"found {decoder!r}"
+        )
     spec = {"name": decoder} if isinstance(decoder, str) else dict(decoder)
     if "smp_model" in spec:
         return spec
-    if "name" not in spec:
+    if not isinstance(spec.get("name"), str):
         raise ConfigurationError("decoder: a mapping needs a `name`, an SMP architecture")
     return {**spec, "name": canonical_architecture(spec["name"])}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from deconfound.errors import ConfigurationError, unknown_name
@@ -16,7 +16,8 @@ class Registry(Generic[T]):
     """Implementations of one interface, by name.
 
     A third-party package adds its own through an entry point in the group ``deconfound.<plural>``;
-    the entry point is loaded when its name is first asked for, never before.
+    the entry point is loaded when its name is first asked for, never before. A name that is taken
+    is an error.
 
     Args:
         kind: the interface in words, used in errors ("region selector").
@@ -44,20 +45,41 @@ class Registry(Generic[T]):
         return add
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*self._known, *(e.name for e in entry_points(group=self.group))}))
+        return iter(sorted({*self._known, *self._announced()}))
 
     def __getitem__(self, name: str) -> type[T]:
+        announced = self._announced()
+        if name in announced:
+            self.register(name)(self._load(announced[name]))
         if name not in self._known:
-            found = {e.name: e for e in entry_points(group=self.group)}
-            if name not in found:
-                raise unknown_name(self.kind, name, self)
-            self.register(name)(found[name].load())
+            raise unknown_name(self.kind, name, self)
         return self._known[name]
+
+    def _announced(self) -> dict[str, EntryPoint]:
+        """Return the entry points by name, refusing two of one name."""
+        found: dict[str, EntryPoint] = {}
+        for point in entry_points(group=self.group):
+            other = found.setdefault(point.name, point)
+            if other.value != point.value:
+                raise ConfigurationError(
+                    f"{self.kind} {point.name!r} is announced by {other.value} and by "
+                    f"{point.value}; uninstall one of them"
+                )
+        return found
+
+    def _load(self, point: EntryPoint) -> type[T]:
+        try:
+            return point.load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigurationError(
+                f"{self.kind} {point.name!r} of {point.value} cannot be loaded ({error}); "
+                f"repair or uninstall that package"
+            ) from error
 
     def name_of(self, instance: T) -> str:
         """Return the name under which the class of ``instance`` can be found again."""
-        for name in self:
-            if self[name] is type(instance):
+        for name, cls in self._known.items():
+            if cls is type(instance):
                 return name
         raise ConfigurationError(
             f"{type(instance).__qualname__} is not a registered {self.kind}; decorate it with "

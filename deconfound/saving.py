@@ -27,6 +27,7 @@ ENTRIES = (
     "classes",
     "levels",
     "train_tower",
+    "intervening",
 )
 
 

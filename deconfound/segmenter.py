@@ -23,6 +23,7 @@ from deconfound import assembly, saving
 from deconfound.decoders import SegmentationBody
 from deconfound.dictionaries import ConfounderDictionary, dictionaries
 from deconfound.encoders import LevelFusion
+from deconfound.errors import WeightsError
 from deconfound.interventions import HasEffects, Identity, InterventionLayer, interventions
 from deconfound.packs import PromptPack
 from deconfound.prompts import PromptEmbeddings
@@ -45,13 +46,15 @@ class CausalSegmenter(nn.Module):
         selector: a region selector, its registered name, or a mapping with ``name`` and options.
         dictionary: a confounder dictionary, likewise.
         intervention: an intervention layer, likewise.
-        classes: output channels: 1 is binary; K + 1 is background and the pack's K classes.
+        classes: output channels: 1 is binary; K + 1 is background and the pack's K classes. A ready
+            SMP model brings its own.
         levels: pyramid levels that the intervened map joins (1 is stride 2, …, -1 the deepest);
             ``"auto"``: those no finer than the tower's own grid.
         train_tower: ``"frozen"``, ``"all"``, or how many of the last blocks are trained.
 
     Attributes:
-        intervening: False passes the regions by the intervention (training starts that way).
+        intervening: False passes the regions by the intervention (training starts that way); saved
+            with the model.
 
     Raises:
         DeconfoundError: a part that is unknown, cannot be loaded, or does not fit the others.
@@ -87,7 +90,7 @@ class CausalSegmenter(nn.Module):
         )
         self.intervention = assembly.resolve_intervention(intervention, vlm.embed_dim)
         self.decoder_spec = assembly.decoder_spec(decoder)
-        self.classes = classes
+        self.classes = self.body.classes
         self.train_tower = train_tower
         self.tower.set_trainable(train_tower)
         self.intervening = True
@@ -120,10 +123,10 @@ class CausalSegmenter(nn.Module):
     def explain(self, images: Tensor) -> Explanation:
         """Return everything the model can say of the images, per-confounder effects included.
 
-        Effects are None where the intervention does not declare them (`HasEffects`).
+        Effects are None where the intervention is passed by or declares none (`HasEffects`).
         """
         traced = self.trace(images)
-        if not isinstance(self.intervention, HasEffects):
+        if not self.intervening or not isinstance(self.intervention, HasEffects):
             return traced
         effects = self.intervention.effects(traced.regions, traced.confounders)
         return traced.with_effects(effects)
@@ -152,6 +155,7 @@ class CausalSegmenter(nn.Module):
             "classes": self.classes,
             "levels": list(self.fusion.levels),
             "train_tower": self.train_tower,
+            "intervening": self.intervening,
         }
 
     def save_pretrained(self, folder: str | Path) -> Path:
@@ -173,8 +177,13 @@ class CausalSegmenter(nn.Module):
         config, weights = saving.read(source)
         pack = PromptPack.from_mapping(config.pop("pack"))
         vlm = VisionLanguageModel.without_text(config.pop("tower"))
-        model = cls(pack=pack, vlm=vlm, **config)
+        intervening = config.pop("intervening")
+        try:
+            model = cls(pack=pack, vlm=vlm, **config)
+        except TypeError as error:
+            raise WeightsError(f"{source}: config.json holds a wrong value ({error})") from error
         saving.fill(model, weights)
+        model.intervening = intervening
         return model.eval().to(device)
 
     @staticmethod

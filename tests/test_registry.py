@@ -71,3 +71,33 @@ def test_entry_points_are_found_and_loaded_on_demand(monkeypatch) -> None:
     from decimal import Decimal
 
     assert registry["decimal"] is Decimal
+
+
+def announce(monkeypatch, *points) -> Registry:
+    from importlib.metadata import EntryPoint
+
+    group = "deconfound.test-shapes"
+    found = [EntryPoint(name, value, group) for name, value in points]
+    monkeypatch.setattr("deconfound.registry.entry_points", lambda group: found)
+    return Registry("shape", group)
+
+
+def test_a_name_announced_by_two_packages_is_an_error(monkeypatch) -> None:
+    registry = announce(monkeypatch, ("x", "decimal:Decimal"), ("x", "fractions:Fraction"))
+    with pytest.raises(ConfigurationError, match="announced by decimal:Decimal and by fractions"):
+        registry["x"]
+
+
+def test_an_announced_name_that_is_taken_is_an_error(monkeypatch) -> None:
+    registry = announce(monkeypatch, ("x", "decimal:Decimal"))
+    registry.register("x")(type("Mine", (), {}))
+    with pytest.raises(ConfigurationError, match="shape 'x' is already Mine"):
+        registry["x"]
+
+
+def test_a_broken_package_is_named_and_disturbs_nobody_else(monkeypatch) -> None:
+    registry = announce(monkeypatch, ("broken", "no_such_module:Layer"))
+    mine = registry.register("mine")(type("Mine", (), {}))
+    assert registry.name_of(mine()) == "mine"
+    with pytest.raises(ConfigurationError, match="'broken' of no_such_module:Layer cannot be"):
+        registry["broken"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,20 @@ ARCHITECTURES = (
     "UPerNet",
     "Segformer",
     "DPT",
+)
+
+# Arguments of SMP's models that concern the encoder, the task, or what comes after the logits.
+_NOT_THE_DECODERS = frozenset(
+    {
+        "encoder_name",
+        "encoder_weights",
+        "encoder_output_indices",
+        "in_channels",
+        "classes",
+        "activation",
+        "aux_params",
+        "kwargs",
+    }
 )
 
 # PAN pools its deepest map three times at stride 16; below this side nothing is left to pool.
@@ -53,6 +68,7 @@ class SmpDecoder(nn.Module):
 
     Attributes:
         architecture: as SMP spells it.
+        classes: output channels.
         depth: how many levels below the image the decoder is given.
         output_stride: the stride of the deepest of them.
         smallest_side: images smaller than this are enlarged first, in pixels.
@@ -63,11 +79,13 @@ class SmpDecoder(nn.Module):
         architecture: str,
         decoder: nn.Module,
         head: nn.Module,
+        classes: int,
         depth: int = 5,
         output_stride: int = 32,
     ) -> None:
         super().__init__()
         self.architecture = architecture
+        self.classes = classes
         self.decoder = decoder
         self.head = head
         self.depth = depth
@@ -94,26 +112,28 @@ def build_decoder(
         options: further arguments of the architecture, as SMP names them (``decoder_channels``, …).
 
     Raises:
-        UnknownNameError: no such architecture.
-        ConfigurationError: an option that the architecture refuses.
+        UnknownNameError: no such architecture, or no such option of it.
+        ConfigurationError: a value that the architecture refuses.
     """
     import segmentation_models_pytorch as smp
 
     name = canonical_architecture(architecture)
     options = dict(options or {})
-    if name == "DPT":
-        return _build_dpt(channels, classes, options)
-    with _announced(channels) as encoder_name:
-        try:
+    _check_options(name, getattr(smp, name), options)
+    try:
+        if name == "DPT":
+            return _build_dpt(channels, classes, options)
+        with _announced(channels) as encoder_name:
             model = smp.create_model(
                 name, encoder_name=encoder_name, encoder_weights=None, classes=classes, **options
             )
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"decoder {name}: {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigurationError(f"decoder {name}: {error}") from error
     return SmpDecoder(
         name,
         model.decoder,
         model.segmentation_head,
+        classes,
         depth=model.encoder._depth,
         output_stride=model.encoder.output_stride,
     )
@@ -125,6 +145,14 @@ def canonical_architecture(name: str) -> str:
         if architecture.lower() == name.lower():
             return architecture
     raise unknown_name("SMP decoder", name, ARCHITECTURES)
+
+
+def _check_options(name: str, model: type, options: Mapping[str, Any]) -> None:
+    """Refuse options that are not the decoder's: encoder, classes and logits are ours."""
+    accepted = [o for o in inspect.signature(model).parameters if o not in _NOT_THE_DECODERS]
+    for option in options:
+        if option not in accepted:
+            raise unknown_name(f"option of decoder {name}", option, accepted)
 
 
 class _Announcement(nn.Module):
@@ -173,12 +201,6 @@ def _build_dpt(channels: Sequence[int], classes: int, options: dict[str, Any]) -
     strides = (4, 8, 16, 32)
     width = options.pop("decoder_fusion_channels", 256)
     intermediate = options.pop("decoder_intermediate_channels", (256, 512, 1024, 1024))
-    if options:
-        raise unknown_name(
-            "option of DPT",
-            next(iter(options)),
-            ("decoder_fusion_channels", "decoder_intermediate_channels"),
-        )
     decoder = DPTDecoder(
         encoder_out_channels=tuple(channels[2:]),
         encoder_output_strides=strides,
@@ -188,7 +210,7 @@ def _build_dpt(channels: Sequence[int], classes: int, options: dict[str, Any]) -
         fusion_channels=width,
     )
     head = DPTSegmentationHead(width, classes, activation=None, kernel_size=3, upsampling=2)
-    return SmpDecoder("DPT", _WithoutPrefix(decoder), head)
+    return SmpDecoder("DPT", _WithoutPrefix(decoder), head, classes)
 
 
 class _WithoutPrefix(nn.Module):

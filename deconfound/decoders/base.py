@@ -23,6 +23,7 @@ class SegmentationBody(nn.Module, ABC):
         channels: channels of every map in the list, entry 0 being the image.
         strides: their strides, entry 0 being 1.
         levels_read: indices of the maps that the decoder looks at.
+        classes: output channels.
         multiple: image sides must be multiples of this, in pixels.
         smallest_side: and no smaller than this.
         fixed_size: (H, W), where the encoder accepts no other size; None is the rule.
@@ -31,6 +32,7 @@ class SegmentationBody(nn.Module, ABC):
     channels: tuple[int, ...]
     strides: tuple[int, ...]
     levels_read: tuple[int, ...]
+    classes: int
     multiple: int
     smallest_side: int
     fixed_size: tuple[int, int] | None = None

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from deconfound.decoders.architectures import (
+    ARCHITECTURES,
     SMALLEST_SIDE,
     canonical_architecture,
     levels_read,
@@ -21,6 +22,9 @@ from deconfound.types import VisualFeatures
 class ReadySmpBody(SegmentationBody):
     """Any SMP segmentation model, as it is.
 
+    It sees the same tensor as the tower, normalised for the tower. A model that was trained under
+    other statistics (CLIP's and ImageNet's differ by less than 0.01) needs some training to adapt.
+
     Args:
         model: the model; trained or not.
 
@@ -32,10 +36,15 @@ class ReadySmpBody(SegmentationBody):
         super().__init__()
         from segmentation_models_pytorch.base import SegmentationModel
 
-        if not isinstance(model, SegmentationModel):
+        if not isinstance(model, SegmentationModel) or type(model).__name__ not in ARCHITECTURES:
             raise ConfigurationError(
-                f"decoder: expected an SMP architecture name or an SMP model, "
-                f"found {type(model).__qualname__}"
+                f"decoder: expected an SMP architecture name or a model of one of its classes "
+                f"({', '.join(ARCHITECTURES)}), found {type(model).__qualname__}"
+            )
+        if getattr(model.encoder, "_in_channels", 3) != 3:
+            raise ConfigurationError(
+                f"decoder: expected an SMP model for images with 3 channels, which is what a "
+                f"vision-language tower reads, found in_channels={model.encoder._in_channels}"
             )
         if model.classification_head is not None:
             raise ConfigurationError(
@@ -44,6 +53,7 @@ class ReadySmpBody(SegmentationBody):
             )
         encoder = model.encoder
         self.model = model
+        self.classes = _output_channels(model.segmentation_head)
         self.has_image = hasattr(encoder, "_out_channels") and not hasattr(
             encoder, "output_strides"
         )
@@ -70,6 +80,11 @@ class ReadySmpBody(SegmentationBody):
         """Run the model's own decoder and head."""
         maps = list(pyramid) if self.has_image else list(pyramid[1:])
         return self.model.segmentation_head(self.model.decoder(maps, *rest))
+
+
+def _output_channels(head: nn.Module) -> int:
+    """Return how many channels a head gives: those of its last convolution."""
+    return [m for m in head.modules() if isinstance(m, nn.Conv2d)][-1].out_channels
 
 
 def build_smp_model(spec: Mapping[str, Any]) -> nn.Module:

@@ -31,6 +31,7 @@ class TowerBody(SegmentationBody):
         self.channels = tuple(pyramid.out_channels[:num_maps])
         self.strides = pyramid.strides[:num_maps]
         self.levels_read = levels_read(decoder.architecture, num_maps)
+        self.classes = decoder.classes
         self.multiple = 32
         self.smallest_side = decoder.smallest_side
 

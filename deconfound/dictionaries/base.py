@@ -13,7 +13,8 @@ class ConfounderDictionary(Component, ABC):
     """Holds Z and P(z).
 
     Embeddings and prior are buffers, or parameters where they are learned, so that they move, save
-    and load with the model.
+    and load with the model. A constructor only keeps what it is given: when a saved model is
+    loaded, embeddings arrive as not-a-number and are filled from the state dict afterwards.
     """
 
     @abstractmethod

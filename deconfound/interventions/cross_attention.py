@@ -39,9 +39,9 @@ class CrossAttentionIntervention(InterventionLayer):
         heads: attention heads; must divide ``dim``.
         temperature: T > 0; ``float("inf")`` is allowed.
         merge: how attention joins the regions. ``"gated"``: as above. ``"add"``: with both gates
-            fixed at one. ``"replace"``: the literal equation without a residual, whose output lies
-            in the span of a few projected values (affine rank at most heads·(M-1)), so that all
-            spatial content is lost; it warns.
+            fixed at one. ``"replace"``: the literal equation, without a residual; the attention's
+            answer lies in the span of a few projected values (affine rank at most heads·(M-1)), and
+            all that is left of a region is its attention weights; it warns.
 
     Raises:
         ConfigurationError: a setting out of its range.

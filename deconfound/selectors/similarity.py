@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -14,7 +15,11 @@ def similarity_map(dense: Tensor, class_embeddings: Tensor) -> Tensor:
         class_embeddings: (K, d); any length.
 
     Returns:
-        (B, h, w), cosines in [-1, 1]. A location whose feature is zero scores 0.
+        (B, h, w), float32, cosines in [-1, 1]. A location whose feature is zero scores 0.
     """
-    dense, text = F.normalize(dense, dim=1), F.normalize(class_embeddings, dim=1)
-    return (text @ dense.flatten(2)).amax(dim=1).unflatten(-1, dense.shape[-2:])
+    with torch.autocast(
+        dense.device.type, enabled=False
+    ):  # in bf16 a third of the scores would tie
+        dense = F.normalize(dense.float(), dim=1)
+        text = F.normalize(class_embeddings.float(), dim=1)
+        return (text @ dense.flatten(2)).amax(dim=1).unflatten(-1, dense.shape[-2:])

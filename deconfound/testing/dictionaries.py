@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import torch
 
-from deconfound.dictionaries import ConfounderDictionary
+from deconfound.dictionaries import ConfounderDictionary, dictionaries
 
 
 class ConfounderDictionaryContract:
@@ -33,6 +35,16 @@ class ConfounderDictionaryContract:
         """Two confounders never share a name."""
         names = self.make()().names
         assert len(set(names)) == len(names)
+
+    def test_it_can_be_built_again_from_its_options(self) -> None:
+        """A saved model finds the dictionary by its name and options, and fills it."""
+        dictionary = self.make()
+        spec = {"name": dictionaries.name_of(dictionary), **dictionary.options()}
+        again = dictionaries.build(json.loads(json.dumps(spec)))
+        again.load_state_dict(dictionary.state_dict())
+        assert again().names == dictionary().names
+        torch.testing.assert_close(again().embeddings, dictionary().embeddings)
+        torch.testing.assert_close(again().prior, dictionary().prior)
 
     def test_it_moves_and_saves_with_the_model(self) -> None:
         """Whatever forward returns follows from the state dict."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deconfound.interventions import HasEffects, InterventionLayer
+from deconfound.interventions import HasEffects, InterventionLayer, interventions
 from deconfound.testing.strategies import DIM, confounders, inherited, regions
 from deconfound.types import Confounders, Regions
 
@@ -106,6 +108,16 @@ class InterventionLayerContract:
         for name, parameter in layer.named_parameters():
             assert parameter.grad is not None, f"no gradient reaches {name}"
             assert torch.isfinite(parameter.grad).all(), name
+
+    def test_it_can_be_built_again_from_its_options(self) -> None:
+        """A saved model finds the layer by its name and options, and fills it."""
+        layer = self.layer()
+        spec = {"name": interventions.name_of(layer), **layer.options()}
+        again = interventions.build(json.loads(json.dumps(spec)), dim=DIM).eval()
+        again.load_state_dict(layer.state_dict())
+        z = Confounders(torch.randn(3, DIM), torch.full((3,), 1 / 3), ("a", "b", "c"))
+        f = Regions(torch.randn(1, 4, DIM), torch.arange(4)[None])
+        assert torch.equal(again(f, z).features, layer(f, z).features)
 
     @inherited
     @given(f=regions(), z=confounders())

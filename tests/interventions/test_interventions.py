@@ -69,14 +69,19 @@ def plain_layer(layer, features, z, prior, temperature):
         scale=(features.shape[-1] // layer.heads) ** -0.5 / temperature,
     )
     answer = layer.out(attended.transpose(-2, -3).flatten(-2))
-    features = features + layer.gate_attention * answer
-    return features + layer.gate_ffn * layer.ffn(features)
+    if layer.merge == "gated":
+        features = features + layer.gate_attention * answer
+        return features + layer.gate_ffn * layer.ffn(features)
+    features = answer if layer.merge == "replace" else features + answer
+    return features + layer.ffn(features)
 
 
+@pytest.mark.filterwarnings("ignore::deconfound.errors.DeconfoundWarning")
+@pytest.mark.parametrize("merge", ["gated", "add", "replace"])
 @given(f=regions(), z=confounders(), temperature=st.floats(0.1, 10), depth=st.integers(1, 3))
-def test_against_scaled_dot_product_attention(f, z, temperature, depth) -> None:
+def test_against_scaled_dot_product_attention(merge, f, z, temperature, depth) -> None:
     f, z = doubled(f, z)
-    model = randomised(depth=depth, heads=4, temperature=temperature)
+    model = randomised(depth=depth, heads=4, temperature=temperature, merge=merge)
     expected = f.features
     for layer in model.layers:
         expected = plain_layer(layer, expected, z.embeddings, z.prior, temperature)
@@ -138,6 +143,19 @@ def test_replacing_keeps_no_spatial_content() -> None:
     layer = model.layers[0]
     answer = torch.einsum("bnhm,hmd->bnd", layer.attend(f, z, prior), layer.folded_values(z))[0]
     assert torch.linalg.matrix_rank(answer - answer.mean(0)) <= 2 * (4 - 1)
+
+
+@pytest.mark.filterwarnings("ignore::deconfound.errors.DeconfoundWarning")
+def test_replacing_forgets_regions_that_attend_alike() -> None:
+    """At T → ∞ every region weighs alike, so what it looked like is gone; a residual keeps it."""
+    z = Confounders(torch.randn(3, DIM).double(), torch.full((3,), 1 / 3).double(), ("a", "b", "c"))
+    f = Regions(torch.randn(1, 5, DIM, dtype=torch.float64), torch.arange(5)[None])
+    spread = {}
+    for merge in ("replace", "add"):
+        model = randomised(depth=1, heads=4, temperature=float("inf"), merge=merge)
+        spread[merge] = model(f, z).features.std(dim=1).max().item()
+    assert spread["replace"] < 1e-12
+    assert spread["add"] > 0.1
 
 
 def test_gradcheck() -> None:

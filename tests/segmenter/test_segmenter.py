@@ -230,6 +230,12 @@ def test_parts_can_be_given_ready() -> None:
         ({"levels": "deep"}, ConfigurationError, "levels must be 'auto' or a list of integers"),
         ({"classes": 0}, ConfigurationError, "classes must be at least 1, found 0"),
         ({"decoder": torch.nn.Linear(1, 1)}, ConfigurationError, "found Linear"),
+        ({"decoder": 5}, ConfigurationError, "found 5"),
+        ({"decoder": {"name": 5}}, ConfigurationError, "needs a `name`"),
+        ({"decoder": {"name": "Unet", "activation": "sigmoid"}}, UnknownNameError, "'activation'"),
+        ({"decoder": {"name": "FPN", "decoder_droput": 0.1}}, UnknownNameError, "decoder_dropout"),
+        ({"decoder": {"name": "DPT", "decoder_intermediate_channels": (1, 2)}}, ConfigurationError,
+         "decoder DPT: "),
     ],
 )  # fmt: skip
 def test_every_mistake_is_one_sentence(options, error, message) -> None:
@@ -251,6 +257,56 @@ def test_the_levels_a_decoder_reads_are_those_that_matter(architecture: str) -> 
     decoder(maps).square().sum().backward()
     felt = tuple(i for i, m in enumerate(maps) if m.grad is not None and m.grad.any())
     assert felt == levels_read(architecture, len(maps))
+
+
+def test_a_ready_model_brings_its_classes_and_must_be_one_of_smps_own() -> None:
+    own = smp.Unet("resnet18", encoder_weights=None, classes=3)
+    assert CausalSegmenter(own, vlm=tiny_vlm(), intervention=HEADS).classes == 3
+
+    class Mine(smp.Unet):
+        pass
+
+    with pytest.raises(ConfigurationError, match="Mine$"):
+        CausalSegmenter(Mine("resnet18", encoder_weights=None), vlm=tiny_vlm())
+    grey = smp.Unet("resnet18", encoder_weights=None, in_channels=1)
+    with pytest.raises(ConfigurationError, match="found in_channels=1"):
+        CausalSegmenter(grey, vlm=tiny_vlm())
+
+
+def test_two_segmenters_over_one_ready_model_do_not_share_a_tower() -> None:
+    first = CausalSegmenter(vlm=tiny_vlm(), intervention=HEADS, train_tower="all")
+    second = CausalSegmenter(vlm=tiny_vlm(), intervention=HEADS)
+    assert first.tower is not second.tower
+    assert all(p.requires_grad for p in first.tower.visual.transformer.parameters())
+
+
+def test_a_model_that_passes_its_intervention_by_is_saved_so(tmp_path) -> None:
+    model, images = open_gates(small()).eval(), torch.randn(1, 3, 64, 64)
+    model.intervening = False
+    model.save_pretrained(tmp_path)
+    again = CausalSegmenter.from_pretrained(tmp_path)
+    assert not again.intervening
+    assert torch.equal(again(images), model(images))
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"), [("classes", "many"), ("levels", 3), ("selector", None)]
+)
+def test_a_wrong_value_in_a_saved_configuration(entry: str, value, tmp_path) -> None:
+    small().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, entry: value}))
+    with pytest.raises((WeightsError, ConfigurationError)):
+        CausalSegmenter.from_pretrained(tmp_path)
+
+
+def test_scores_under_autocast_are_as_exact_as_without() -> None:
+    from deconfound.selectors import similarity_map
+
+    dense, text = torch.randn(1, 32, 28, 28), torch.randn(5, 32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = similarity_map(dense, text)
+    assert torch.equal(inside, similarity_map(dense, text))
 
 
 def test_smp_knows_nothing_of_us_afterwards() -> None:
