@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from deconfound.errors import ConfigurationError
 from deconfound.packs import PromptPack
 from deconfound.selectors import MTRS
+from deconfound.simulation import CLASSES, CONFOUNDERS
 from deconfound.vlm import VisionLanguageModel, load
 
 from .renders import Mixture, Renders, draw_renders
@@ -86,11 +87,20 @@ def evaluate(
         number with 2 or 3.
 
     Raises:
-        ConfigurationError: fewer than two pictures.
+        ConfigurationError: fewer than two pictures, a negative seed, or a pack whose names are not
+            the simulator's.
     """
     if n < 2:
         raise ConfigurationError(f"--n must be 2 or more, for an interval; found {n}")
+    if seed < 0:
+        raise ConfigurationError(f"--seed must be 0 or more, found {seed}; choose another")
     vlm, prompts = load(model), PromptPack.load(pack)
+    if (prompts.class_names, prompts.confounder_names) != (CLASSES, CONFOUNDERS):
+        raise ConfigurationError(
+            f"pack {prompts.name!r} does not name the simulator's {len(CLASSES)} classes and "
+            f"{len(CONFOUNDERS)} confounders in their order, so renders cannot test it; use a pack "
+            f"that does, such as 'endoscopy'"
+        )
     lesions, single, combined = (
         _read(vlm, prompts, seed + offset, n, mixture, tick)
         for offset, mixture in enumerate((LESIONS, SINGLE, COMBINED))

@@ -244,9 +244,33 @@ def test_two_processes_train_and_export(tmp_path: Path) -> None:
     assert [json.loads(line)["step"] for line in log] == [2]
 
 
-def test_an_interval_needs_two_pictures(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", "--n", "1"]) == 2
-    assert "--n must be 2 or more" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--n", "1"], "--n must be 2 or more"),
+        (["--seed", "-1"], "--seed must be 0 or more"),
+        (["--vlm", "minni"], "did you mean mini?"),
+        (["--pack", "endoskopy"], "did you mean endoscopy"),
+    ],
+)
+def test_an_evaluation_that_cannot_be_is_one_sentence(
+    flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--json", *flags]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_pack_that_does_not_name_what_is_rendered_is_refused(tmp_path: Path) -> None:
+    import yaml
+
+    pack = PromptPack.load("endoscopy").to_mapping()
+    pack["classes"] = pack["classes"][::-1]
+    path = tmp_path / "turned.yaml"
+    path.write_text(yaml.safe_dump(pack))
+    with pytest.raises(ConfigurationError, match="renders cannot test it"):
+        evaluate.evaluate("mini", 10, pack=str(path))
 
 
 def test_the_shipped_files_are_small_and_whole() -> None:
