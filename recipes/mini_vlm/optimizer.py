@@ -25,8 +25,8 @@ def require_muon() -> None:
 class MuonAndAdamW:
     """Two optimisers as one; a transformer trained from scratch for minutes needs Muon.
 
-    In 200 steps of 64 pictures, zero-shot class accuracy reached 48 % with it and 33 % with AdamW
-    alone, all else equal.
+    In 200 steps of 64 pictures, a tower of six layers reached a zero-shot class accuracy of 48 %
+    with it and 33 % with AdamW alone (600 renders), all else equal.
 
     Args:
         named: parameters with their names.
