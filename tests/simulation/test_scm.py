@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from deconfound.errors import ConfigurationError, UnknownNameError
-from deconfound.estimators import Enumeration
+from deconfound.estimators import Attention, Enumeration
 from deconfound.simulation import DiscreteSCM, Sample, random_scm
 from deconfound.testing.scm_strategies import scms
 from deconfound.types import Confounders, Regions
@@ -150,11 +150,22 @@ def test_enumerating_the_true_outcome_model_is_the_do_distribution(scm) -> None:
 
 
 @given(scm=scms())
-def test_weighing_by_the_posterior_leaves_the_confounding_in(scm) -> None:
-    """Σ_z P(z|f) A(f, z) with the true A is P(Y|F): what attention that reads z from f gives."""
-    posterior = scm.confounder_given_feature()
-    weighed = torch.einsum("lm,lmk->lk", posterior, scm.outcome)
-    close(weighed, regression(scm.joint()))
+def test_attention_that_reads_z_from_f_leaves_the_confounding_in(scm) -> None:
+    """With cos(f, z)/T = log P(f|z), the attention estimator over the true A gives P(Y|F)."""
+    likelihood = scm.feature_given_confounder().log().T
+    radius = 1 + likelihood.norm(dim=1).max()
+    rest = (radius**2 - likelihood.square().sum(dim=1, keepdim=True)).sqrt()
+    m, k = len(scm.prior), scm.outcome.shape[2]
+    vectors = torch.nn.functional.pad(torch.cat([likelihood, rest], dim=1), (0, k))
+    z = Confounders(torch.eye(m, m + 1 + k).double(), scm.prior, scm.dictionary().names)
+    regions = Regions(vectors[None], scm.regions().index)
+
+    def effects(regions: Regions, z: Confounders) -> Tensor:
+        return torch.nn.functional.pad(scm.outcome, (0, m + 1)).transpose(0, 1)[None]
+
+    out = Attention(temperature=1 / radius.item())(effects, regions, z)
+    close(out.weights[0], scm.confounder_given_feature())
+    close(out.features[0, :, :k], regression(scm.joint()))
 
 
 def errors(scm: DiscreteSCM, count: int, seeds: range) -> tuple[float, float]:
