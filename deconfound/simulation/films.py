@@ -47,17 +47,21 @@ def reflection(images: Tensor, seen: Exposure) -> Tensor:
     bend, shake, _, _ = read(seen.texture, 0.5 * seen.view.x + left, 1.1 * seen.view.y + top)
     x, y = seen.view.x + 0.018 * bend, seen.view.y + 0.018 * shake
     nearest = torch.full_like(x, 9.0)
+    across, down, size, kind = points.unbind(-1)  # (B, spots) each
+    width = (0.014 + 0.05 * size.square()) * (0.7 + 0.6 * seen.strength[:, 0])
+    turn, centre_x, centre_y = 3 * kind, 1.8 * across - 0.9, 1.8 * down - 0.9
+    # An ellipse is a circle in stretched, turned coordinates: long = a·x + b·y - c, likewise short.
+    long = torch.stack([turn.cos(), turn.sin()], dim=-1) / (width * (1 + 2 * kind))[..., None]
+    short = torch.stack([-turn.sin(), turn.cos()], dim=-1) / width[..., None]
+    centre = torch.stack([centre_x, centre_y], dim=-1)
     for number in range(points.shape[1]):
-        across, down, size, kind = points[:, number, :, None, None].unbind(1)
         shown = number < 10 + 26 * seen.strength
-        away_x, away_y = x - (1.8 * across - 0.9), y - (1.8 * down - 0.9)
-        turn = 3 * kind
-        long, short = (
-            (away_x * turn.cos() + away_y * turn.sin()),
-            (away_y * turn.cos() - away_x * turn.sin()),
+        spot = sum(
+            torch.addcmul(x * axis[:, number, 0, None, None], y, axis[:, number, 1, None, None])
+            .sub_((axis * centre).sum(dim=-1)[:, number, None, None])
+            .square_()
+            for axis in (long, short)
         )
-        width = (0.014 + 0.05 * size.square()) * (0.7 + 0.6 * seen.strength)
-        spot = (long / (1 + 2 * kind)).square() + short.square()
-        nearest = torch.minimum(nearest, torch.where(shown, spot / width.square(), 9.0))
+        nearest = torch.minimum(nearest, torch.where(shown, spot, 9.0))
     glare = torch.maximum(ramp(nearest, 1.5, 0.7), 0.3 * ramp(nearest, 5.0, 1.0))
     return images + (glare * ramp(seen.light, 0.03, 0.12))[:, None] * (1.05 - images)

@@ -17,7 +17,7 @@ from deconfound.simulation.noise import read, textures
 from deconfound.simulation.scenes import Scenes
 from deconfound.simulation.surface import illuminate
 
-CHUNK = 8
+CHUNK = 12
 """Pictures rendered together: few enough for their planes to stay in the cache."""
 
 
