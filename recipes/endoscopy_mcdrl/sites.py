@@ -161,14 +161,19 @@ def _show_leakage(report: LeakageReport, console: Console) -> None:
     )
     for group in report.split_groups:
         say(f"leak: group {group} is on both sides of the split")
-    for group, sites in list(report.shared_groups.items())[:_SHOWN_LEAKS]:
-        say(f"group {group} is at {' and '.join(sites)}: if it is one patient, make them one site")
+    if report.shared_groups:
+        names = list(report.shared_groups)
+        shown = ", ".join([*names[:3], *["…"] * (len(names) > 3)])
+        say(
+            f"group names at more than one site: {shown}; if a name is one patient, join the sites "
+            f"or keep the frames at one of them"
+        )
     across = set(report.across_split)
     pairs = [*report.between_sites, *report.between_groups]
     for pair in pairs[:_SHOWN_LEAKS]:
         say(f"leak: {_described(pair)}{', across the split' if pair in across else ''}")
-    if len(pairs) > _SHOWN_LEAKS or len(report.shared_groups) > _SHOWN_LEAKS:
-        say("… the others are in --json")
+    if len(pairs) > _SHOWN_LEAKS:
+        say(f"{len(pairs) - _SHOWN_LEAKS} more pairs are in --json")
 
 
 def _described(pair: SharedPicture) -> str:

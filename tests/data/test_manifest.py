@@ -67,7 +67,36 @@ def test_missing_files_become_problems_of_their_site(folder: Path) -> None:
     assert "line 4" in south.problems[0]
 
 
+def test_quoted_commas_windows_paths_and_paths_elsewhere(folder: Path, tmp_path: Path) -> None:
+    draw(folder / "images/a, again.png")
+    away = draw(tmp_path.parent / f"{tmp_path.name}-away/d.png")
+    path = folder / "lists/manifest.csv"
+    path.parent.mkdir()
+    path.write_bytes(
+        "\ufeffimage,mask,site,group\r\n"
+        '"../images/a, again.png",../masks/a.png,"north, wing 2",p1\r\n'
+        "..\\images\\b.png,..\\masks\\b.png,south,\r\n"
+        f"{away},../masks/c.png,south,\r\n".encode()
+    )
+    north, south = read_manifest(path)
+    assert (north.name, north.samples[0].image.name) == ("north, wing 2", "a, again.png")
+    assert [s.image.name for s in south.samples] == ["b.png", "d.png"]
+    assert not north.problems + south.problems
+
+
+def test_a_site_for_every_line_that_names_none(folder: Path) -> None:
+    path = _write(folder, "image,mask\nimages/a.png,masks/a.png\n")
+    assert [site.name for site in read_manifest(path, site="mine")] == ["mine"]
+    text = "image,mask,site\nimages/a.png,masks/a.png,\nimages/b.png,masks/b.png,theirs\n"
+    assert [s.name for s in read_manifest(_write(folder, text), site="mine")] == ["mine", "theirs"]
+
+
 BAD = [
+    (
+        "image,mask,site\nimages/a.png,masks/a.png,n\nimages/../images/a.png,masks/b.png,n\n",
+        "line 3: a.png is already on line 2",
+    ),
+    ("image,mask,site\nimages/a.png,masks/a.png,n,p\n", "line 2: expected 3 cells, found 4"),
     ("", "line 1: the column 'image' is missing; found: nothing"),
     ("imge,mask,site\n", "line 1: the column 'image' is missing; is 'imge' it?"),
     ("image,mask\n", "the column 'site' is missing; found: image, mask"),

@@ -59,7 +59,8 @@ class _Tally:
 
     clean: int = 0
     several: int = 0
-    absent: int = 0
+    annotated: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
     unmapped: Counter[str] = field(default_factory=Counter)
     anatomy: Counter[str] = field(default_factory=Counter)
 
@@ -106,14 +107,15 @@ def _part(place: Path, order: ChannelOrder, problems: list[str], tally: _Tally) 
     names = {label.id: label.name.strip() for label in labels}
     samples = []
     for image in _images(place):
+        tally.seen.add(image.stem)
         try:
-            drawn, class_name = _lesions(of_image.pop(image.stem, []), names, tally)
+            drawn, class_name = _lesions(of_image.get(image.stem, []), names, tally)
         except DataError as error:
             problems.append(f"{image}: {error} in {source}; correct it there or remove the image")
             continue
         patient, rule = image.parents[1].name, PolygonMask(drawn)
         samples.append(Sample(image, source, NAME, patient, class_name, rule, order))
-    tally.absent += len(of_image)
+    tally.annotated.update(of_image)
     return samples
 
 
@@ -151,12 +153,13 @@ def _lesions(
 
 
 def _notes(tally: _Tally, order: ChannelOrder) -> tuple[str, ...]:
+    absent = len(tally.annotated - tally.seen)
     said = [
         (tally.clean, f"{tally.clean} frames without a lesion's outline are lesion-free"),
         (tally.unmapped, f"lesions without a class of their own: {_listed(tally.unmapped)}"),
         (tally.several, f"{tally.several} frames with lesions of several classes: class unknown"),
         (tally.anatomy, f"labels that are no lesion: {_listed(tally.anatomy)}"),
-        (tally.absent, f"{tally.absent} annotated images are not in the folder"),
+        (absent, f"{absent} annotated images are not in the folder"),
         (order == "bgr", "channels are read as blue, green, red"),
     ]
     return tuple(sentence for true, sentence in said if true)
