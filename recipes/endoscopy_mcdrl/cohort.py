@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from deconfound import simulation
 from deconfound.data import (
+    ClassMask,
     FolderDataset,
     JointAugment,
+    Sample,
     leave_one_site_out,
     split_by_group,
     split_samples,
@@ -68,12 +70,33 @@ def assemble(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Coho
     return _from_disk(config, pack, progress)
 
 
+def target_alone(
+    config: RecipeConfig, pack: PromptPack, progress: Progress
+) -> tuple[ImageSet, str, tuple[str, ...]]:
+    """Render or read one site, to evaluate on it; nothing has to be left to train on.
+
+    Returns:
+        Its images, its name, and the names of all sites there are.
+    """
+    if config.data is None:
+        _check_classes(pack)
+        names = tuple(site.name for site in simulation.SITES)
+        chosen = _choose(config.holdout, names)
+        images, _ = _render(simulation.SITES[names.index(chosen)], names.index(chosen), config)
+        progress(len(images), len(images))
+        return images, chosen, names
+    sites = discover(config.data)
+    names = tuple(site.name for site in sites)
+    chosen = _choose(config.holdout, names)
+    site = sites[names.index(chosen)]
+    site.require_sound()
+    stored = _stored(site.samples, config, pack, names)
+    stored.preload(progress)
+    return stored, chosen, names
+
+
 def _rendered(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Cohort:
-    if tuple(pack.class_names) != simulation.CLASSES:
-        raise DataError(
-            f"the rendered sites show {', '.join(simulation.CLASSES)}, but the pack {pack.name} "
-            f"names {', '.join(pack.class_names)}; give your own images with --data"
-        )
+    _check_classes(pack)
     sites = {site.name: site for site in simulation.SITES}
     holdout = _choose(config.holdout, list(sites))
     total, images = config.images_per_site, {}
@@ -151,15 +174,8 @@ def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Co
     samples = [sample for site in fold.training for sample in site.samples]
     train, validation = split_samples(samples, config.validation_share, config.seed)
 
-    def dataset(of: Sequence, augment: JointAugment | None = None) -> FolderDataset:
-        return FolderDataset(
-            of,
-            config.image_size,
-            pack.class_names,
-            names,
-            augment,
-            multiclass=config.task == "multiclass",
-        )
+    def dataset(of: Sequence[Sample], augment: JointAugment | None = None) -> FolderDataset:
+        return _stored(of, config, pack, names, augment)
 
     parts = (dataset(train, _augment(config)), dataset(validation), dataset(fold.target.samples))
     total, done = sum(len(part) for part in parts), 0
@@ -168,6 +184,29 @@ def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Co
         done += len(part)
     counts = ", ".join(f"{site.name} {len(site.samples)}" for site in sites)
     return Cohort(*parts, fold.target.name, names, f"{config.data} ({counts})")
+
+
+def _stored(
+    samples: Sequence[Sample],
+    config: RecipeConfig,
+    pack: PromptPack,
+    sites: Sequence[str],
+    augment: JointAugment | None = None,
+) -> FolderDataset:
+    """Return images from disk; in the multi-class task, masks of no named class hold 0 to K."""
+    multiclass = config.task == "multiclass"
+    if multiclass:
+        rule = ClassMask(len(pack.class_names))
+        samples = [s if s.class_name else replace(s, mask_rule=rule) for s in samples]
+    return FolderDataset(samples, config.image_size, pack.class_names, sites, augment, multiclass)
+
+
+def _check_classes(pack: PromptPack) -> None:
+    if tuple(pack.class_names) != simulation.CLASSES:
+        raise DataError(
+            f"the rendered sites show {', '.join(simulation.CLASSES)}, but the pack {pack.name} "
+            f"names {', '.join(pack.class_names)}; give your own images with --data"
+        )
 
 
 def _augment(config: RecipeConfig) -> JointAugment | None:

@@ -61,7 +61,7 @@ class RecipeConfig(TrainingSettings):
     vlm: str = "mini"
     decoder: str = "Unet"
     pack: str = "endoscopy"
-    methods: tuple[Method, ...] = ("baseline", "mcdrl")
+    methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("baseline", "mcdrl")
     task: Literal["binary", "multiclass"] = "binary"
     image_size: int = Field(96, ge=32)
     train_tower: Literal["frozen", "all"] | int = "frozen"
@@ -77,7 +77,7 @@ class RecipeConfig(TrainingSettings):
     tau: float = Field(0.5, gt=0)
     validation_share: float = Field(0.15, gt=0, lt=1)
     augment: bool = True
-    images_per_site: int = Field(160, ge=8)
+    images_per_site: int = Field(140, ge=8)
     correlation: float = Field(0.5, ge=0, le=1)
     pictures: bool = True
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False

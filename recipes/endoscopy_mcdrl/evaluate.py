@@ -22,7 +22,7 @@ from deconfound.training import (
     results_table,
 )
 
-from .cohort import assemble
+from .cohort import target_alone
 from .config import RecipeConfig, build
 from .console import counting
 from .flags import parse
@@ -38,6 +38,7 @@ class EvaluateFlags:
         data: other images; those of the run by default.
         holdout: other site; that of the run by default.
         batch_size: images at once.
+        accelerator: auto, cpu, cuda or mps, whatever the run was trained on.
         json: print the numbers as JSON.
     """
 
@@ -45,6 +46,7 @@ class EvaluateFlags:
     data: Path | None = None
     holdout: str | None = None
     batch_size: int = 16
+    accelerator: str = "auto"
     json: bool = False
 
 
@@ -52,30 +54,52 @@ def main(arguments: Sequence[str]) -> None:
     """Evaluate as the flags say."""
     flags = parse(EvaluateFlags, arguments, "evaluate")
     run = RunFolder.open(flags.run)
-    config = settings_of(run)
-    changed = {"data": flags.data or config.data, "holdout": flags.holdout or config.holdout}
-    config = config.model_copy(update={**changed, "batch_size": flags.batch_size})
-    console = Console(stderr=True)
     models = {m: CausalSegmenter.from_pretrained(run.model_path(m)) for m in trained_methods(run)}
     pack = next(iter(models.values())).pack
-    cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
+    config = _as_flagged(settings_of(run), flags)
+    images, site, sites = counting(
+        Console(stderr=True), "images", lambda progress: target_alone(config, pack, progress)
+    )
     fabric = launch(config)
     results: list[MethodResult] = [
         evaluate(
             model,
-            cohort.target,
+            images,
             fabric,
             method=TITLES[method],
             class_names=pack.class_names,
-            site_names=cohort.sites,
+            site_names=sites,
             batch_size=config.batch_size,
         )
         for method, model in models.items()
     ]
+    seen = flags.data is None and site != _held_out(run)
     if flags.json:
-        print(json.dumps(results_json(results), indent=2))
+        told = {"site": site, "seen_in_training": seen, **results_json(results)}
+        print(json.dumps(told, indent=2))
     else:
-        Console().print(results_table(results, title=f"On {cohort.holdout} (%)"))
+        remark = ", WHICH TRAINING SAW" if seen else ""
+        Console().print(results_table(results, title=f"On {site}{remark} (%)"))
+
+
+def _as_flagged(config: RecipeConfig, flags: EvaluateFlags) -> RecipeConfig:
+    """Return the run's settings with the flags', for one process on this machine."""
+    changed = {
+        "data": flags.data or config.data,
+        "holdout": flags.holdout if flags.holdout or flags.data else config.holdout,
+        "batch_size": flags.batch_size,
+        "accelerator": flags.accelerator,
+        "devices": 1,
+        "num_nodes": 1,
+    }
+    return build({**config.model_dump(), **changed}, "evaluate")
+
+
+def _held_out(run: RunFolder) -> str | None:
+    """Return the site that the run's training never saw, as far as the run got to say so."""
+    if not run.results_path.exists():
+        return settings_of(run).holdout
+    return json.loads(run.results_path.read_text()).get("held_out")
 
 
 def settings_of(run: RunFolder) -> RecipeConfig:
@@ -85,7 +109,7 @@ def settings_of(run: RunFolder) -> RecipeConfig:
 
 def trained_methods(run: RunFolder) -> list:
     """Return the methods whose model the run has finished, in the order of training."""
-    methods = [m for m in settings_of(run).methods if run.model_path(m).is_dir()]
+    methods = [m for m in settings_of(run).methods if (run.model_path(m) / "config.json").is_file()]
     if not methods:
         raise RunFolderError(
             f"{run.path}: expected a trained model under models/, found none; finish the run with "

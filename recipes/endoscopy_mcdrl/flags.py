@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 def parse(record: type[T], arguments: Sequence[str], program: str, default: T | None = None) -> T:
     """Fill a record from flags; a wrong flag or value is answered with the near ones, status 2."""
+    os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # pydantic's pages know no hospital
     return tyro.cli(
         record,
         prog=f"python -m {__package__} {program}",

@@ -31,6 +31,8 @@ from .flags import parse
 class PredictFlags:
     """Write a mask and an overlay for each image.
 
+    Masks are 0 and 255 in the binary task, and class indices, 0 being the background, otherwise.
+
     Attributes:
         images: image files.
         run: run folder that `train` made.
@@ -67,7 +69,9 @@ def main(arguments: Sequence[str]) -> None:
         written = []
         for done, (source, picture) in enumerate(zip(flags.images, pictures, strict=True), 1):
             mask = segment(model, picture, side)
-            written.append({"image": str(source), **_write(mask, picture, *targets[source])})
+            brightest = 255 if model.classes == 1 else 1
+            told = _write(mask, brightest, picture, *targets[source])
+            written.append({"image": str(source), **told})
             progress(done, len(pictures))
         return written
 
@@ -111,11 +115,11 @@ def _targets(flags: PredictFlags) -> dict[Path, tuple[Path, Path]]:
 
 
 def _write(
-    mask: np.ndarray, picture: np.ndarray, mask_path: Path, overlay_path: Path
+    mask: np.ndarray, scale: int, picture: np.ndarray, mask_path: Path, overlay_path: Path
 ) -> dict[str, object]:
     try:
         mask_path.parent.mkdir(parents=True, exist_ok=True)
-        _save(Image.fromarray(mask.astype(np.uint8) * (255 if mask.max() <= 1 else 1)), mask_path)
+        _save(Image.fromarray(mask.astype(np.uint8) * scale), mask_path)
         _save(draw_fill(to_picture(picture), mask), overlay_path)
     except OSError as error:
         raise DataError(f"{mask_path}: cannot be written ({error.strerror or error})") from error

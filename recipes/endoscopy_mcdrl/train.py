@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from deconfound import CausalSegmenter
+from deconfound.errors import ConfigurationError
 from deconfound.packs import PromptPack
 from deconfound.training import (
     History,
@@ -45,8 +46,7 @@ def main(arguments: Sequence[str]) -> None:
     pack = PromptPack.load(config.pack)
     _introduce(config, console)
     fabric = launch(config)
-    out = config.out or Path("runs") / f"endoscopy_mcdrl-{datetime.now():%Y%m%d-%H%M%S}"
-    out = fabric.broadcast(out)  # its default holds the time, which differs between processes
+    out = fabric.broadcast(_place(config))  # a default holds the time, which processes read apart
     RunFolder.require_free(out, config.resume)
     models = {method: build_model(method, config, pack) for method in config.methods}
     cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> None:
     results = [result for result, _ in outcomes]
     if not fabric.is_global_zero:
         return
-    run.write_results(results_json(results))
+    run.write_results({"held_out": cohort.holdout, **results_json(results)})
     report(run, config, cohort, pack, results, [history for _, history in outcomes], console)
     _conclude(config, run, cohort, results, time.monotonic() - started)
 
@@ -90,7 +90,6 @@ def _train_one(
             method=method,
             fabric=fabric,
         )
-    model.intervening = True
     if fabric.is_global_zero:
         model.save_pretrained(run.model_path(method))
     result = evaluate(
@@ -106,6 +105,15 @@ def _train_one(
     return result, history
 
 
+def _place(config: RecipeConfig) -> Path:
+    """Return the run folder; a resumed one must be named."""
+    if config.out is not None:
+        return config.out
+    if config.resume:
+        raise ConfigurationError("--resume: expected --out with the run to go on with, found none")
+    return Path("runs") / f"endoscopy_mcdrl-{datetime.now():%Y%m%d-%H%M%S}"
+
+
 def _introduce(config: RecipeConfig, console: Console) -> None:
     """Say what is used, and why."""
     if config.data is None:
@@ -118,6 +126,8 @@ def _introduce(config: RecipeConfig, console: Console) -> None:
     start = config.schedule.first_intervening_epoch + 1
     note(console, f"methods    {methods}: same seed ({config.seed}), same images, same budget")
     note(console, f"epochs     {config.epochs} each; the intervention starts at epoch {start}")
+    if config.train_tower == "frozen" and config.lambda_contrast:
+        note(console, "tower      frozen, so the contrastive loss is reported but moves nothing")
 
 
 def _conclude(
@@ -128,7 +138,7 @@ def _conclude(
     seconds: float,
 ) -> None:
     if config.json_output:
-        print(json.dumps(results_json(results), indent=2))
+        print(json.dumps({"held_out": cohort.holdout, **results_json(results)}, indent=2))
         return
     out = Console()
     out.print()

@@ -74,7 +74,29 @@ def test_a_run_folder_explains_itself(run: Path) -> None:
 
 def test_evaluate_gives_the_numbers_of_the_run_again(run: Path, capsys) -> None:
     assert main(["evaluate", str(run), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads((run / "results.json").read_text())
+    again, before = (
+        json.loads(capsys.readouterr().out),
+        json.loads((run / "results.json").read_text()),
+    )
+    assert again["methods"] == before["methods"]
+    assert (again["site"], before["held_out"]) == ("E-colonoscopy", "E-colonoscopy")
+    assert not again["seen_in_training"]
+
+
+def test_evaluate_says_when_training_saw_the_site(run: Path, capsys) -> None:
+    assert main(["evaluate", str(run), "--holdout", "A-bronchoscopy", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["seen_in_training"]
+    assert main(["evaluate", str(run), "--holdout", "A-bronchoscopy"]) == 0
+    assert "WHICH TRAINING SAW" in capsys.readouterr().out
+
+
+def test_evaluate_on_one_site_of_ones_own(run: Path, tmp_path, capsys) -> None:
+    path = manifest(tmp_path, sites=1)
+    assert main(["evaluate", str(run), "--data", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["site"], told["methods"][0]["rows"][0]["images"]) == ("site0", 4)
+    assert main(["evaluate", str(run), "--batch-size", "0"]) == 2
+    assert "batch_size" in capsys.readouterr().err
 
 
 def test_a_finished_run_resumed_ends_at_the_same_results(run: Path, tiny_weights) -> None:
@@ -180,6 +202,7 @@ def test_spoilt_images_are_named_and_leave_nothing_behind(
         (["--holdout", "E-colonoscpy"], "did you mean E-colonoscopy"),
         (["--config", "papr"], "did you mean paper"),
         (["--heads", "5"], "heads must divide"),
+        (["--resume"], "found none"),
         (["--devices", "99", "--accelerator", "mps"], "accelerator mps with devices 99 cannot be"),
         (["--data", "/nowhere"], "/nowhere: expected a folder"),
     ],
@@ -215,6 +238,32 @@ def test_a_run_folder_that_exists_is_left_alone(run, tiny_weights, capsys) -> No
     assert main(["train", *QUICK, "--vlm", str(tiny_weights), "--out", str(run)]) == 2
     assert "choose another --out, or --resume" in capsys.readouterr().err
     assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def test_resuming_needs_the_run_to_be_named(capsys) -> None:
+    assert main(["train", "--resume"]) == 2
+    assert "expected --out with the run to go on with" in capsys.readouterr().err
+
+
+def test_a_mask_in_the_multiclass_task_holds_class_indices(run, tmp_path) -> None:
+    from recipes.endoscopy_mcdrl.predict import _write
+
+    mask, picture = np.eye(8, dtype=np.int64), np.zeros((8, 8, 3), np.uint8)
+    _write(mask, 1, picture, tmp_path / "m.png", tmp_path / "o.png")
+    assert set(np.unique(np.array(Image.open(tmp_path / "m.png")))) == {0, 1}
+
+
+def test_multiclass_masks_of_ones_own_hold_one_to_k(tiny_weights, tmp_path, capsys) -> None:
+    path = manifest(tmp_path)
+    path.write_text(path.read_text().replace(",polyp", ","))
+    flags = ["--data", str(path), "--vlm", str(tiny_weights), "--task", "multiclass"]
+    assert main(["train", *QUICK, *flags, "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert "255" in said
+    assert "_mask.png" in said
+    for file in tmp_path.glob("*_mask.png"):
+        Image.fromarray((np.array(Image.open(file)) > 0).astype(np.uint8) * 3).save(file)
+    assert main(["train", *QUICK, *flags, "--out", str(tmp_path / "run")]) == 0
 
 
 def test_unknown_commands_and_help(capsys) -> None:
