@@ -24,8 +24,8 @@ class GatedMLPIntervention(JointIntervention):
 
     The gate g starts at zero, so that an untrained layer is exactly the identity. Region and
     confounder are normalised each by itself: dense features can be an order of magnitude longer
-    than text embeddings, and a norm over both would hide z. As the first matrix then acts on each part
-    alone, it is applied to N regions and M confounders rather than to N·M pairs.
+    than text embeddings, and a norm over both would hide z. As the first matrix then acts on each
+    part alone, it is applied to N regions and M confounders rather than to N·M pairs.
 
     Args:
         dim: d, the width of the joint space.
