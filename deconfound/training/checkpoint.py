@@ -2,6 +2,9 @@
 
 One file, because one rename is atomic and two are not: tensors and epoch number cannot disagree.
 Random states need no place in it: every epoch seeds them from (seed, epoch).
+
+Parts that are not trained are kept too, so that a checkpoint never depends on what a download
+gives later; with a frozen ViT-L tower each of a method's two files takes about 1.2 GB.
 """
 
 from __future__ import annotations
@@ -100,7 +103,6 @@ def _write(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) ->
     # A copy of its own for every name: safetensors refuses storages that several names share.
     own = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
     metadata = {"deconfound": json.dumps(header, allow_nan=False)}
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda partial: save_file(own, partial, metadata))
 
 

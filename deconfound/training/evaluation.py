@@ -44,7 +44,8 @@ def evaluate(
     metrics = SegmentationMetrics(segmenter.classes, class_names, site_names)
     order = evaluation_order(len(dataset), fabric.global_rank, fabric.world_size)
     # Positions, not the items' own index: joined datasets may count from 0 each.
-    positions = torch.tensor(order).split(batch_size)
+    # A process without images has no batch, where split would give one that is empty.
+    positions = torch.tensor(order).split(batch_size) if order else ()
     pinned = fabric.device.type == "cuda"
     loader = batches(dataset, order, batch_size, workers, seed=0, pin_memory=pinned)
     for position, loaded in zip(positions, loader, strict=True):

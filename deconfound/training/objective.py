@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
 from deconfound.training.settings import TrainingSettings
+from deconfound.types import Explanation
 
 
 class Objective(nn.Module):
@@ -29,8 +31,19 @@ class Objective(nn.Module):
         """
         on = bool(self.model.intervening)
         traced = self.model.trace(self.model.normalize(image))
-        traced = replace(traced, logits=traced.logits.float())  # a loss in bf16 loses small terms
-        return self.criterion(traced, mask, class_index, causal=on)
+        with torch.autocast(image.device.type, enabled=False):  # a loss in bf16 loses small terms
+            return self.criterion(_in_float(traced), mask, class_index, causal=on)
+
+
+def _in_float(traced: Explanation) -> Explanation:
+    """Return the record with what a criterion computes on in float32."""
+    return replace(
+        traced,
+        logits=traced.logits.float(),
+        regions=replace(traced.regions, features=traced.regions.features.float()),
+        intervened=replace(traced.intervened, features=traced.intervened.features.float()),
+        pooled=traced.pooled.float(),
+    )
 
 
 def adamw(model: Any, criterion: nn.Module, settings: TrainingSettings) -> AdamW:

@@ -4,33 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deconfound.errors import RunFolderError
-from deconfound.training.files import write_json, write_text
+from deconfound.training.files import unwritable, write_json, write_text
+from deconfound.training.placing import build, refuse_nothing, refuse_occupied, refuse_unwritable
 from deconfound.training.processes import is_main_process
-
-README = """\
-This folder is one run of deconfound.
-
-config.json                        every setting of the run, defaults included
-metrics.jsonl                      one line of JSON per epoch and method: losses, validation scores
-results.json                       Dice, IoU and accuracy on the held-out site, once trained
-report.html                        curves, tables and pictures in one self-contained page
-models/<method>/                   the trained model: weights (safetensors), prompts, configuration
-checkpoints/<method>/last.safetensors
-                                   everything needed to go on after the last finished epoch
-checkpoints/<method>/best.safetensors
-                                   weights of the best epoch on held-out training-site patients
-
-A killed run goes on where it stopped when the same command is given again with --resume.
-Names that begin with a dot and end in .partial are unfinished writes; they can be deleted.
-"""
 
 #: How long a process that is not the first waits for the first to create the folder, in seconds.
 PATIENCE = 60.0
@@ -63,7 +45,7 @@ class RunFolder:
         Args:
             path: where; it must not exist, or be empty, unless ``resume``.
             config: JSON-like settings, kept as ``config.json``.
-            resume: go on in the folder if it is there; its settings must be the same.
+            resume: go on with the run that is there; its settings must be the same.
             may_differ: top-level settings that may change on resuming ("workers").
 
         Raises:
@@ -73,24 +55,44 @@ class RunFolder:
         config = json.loads(json.dumps(dict(config)))
         if not is_main_process():
             return cls._await(path)
-        if resume and path.exists() and not _is_empty(path):
+        if resume:
+            refuse_nothing(path)
             run = cls.open(path)
             _require_same(run, config, set(may_differ))
             return run
-        _refuse_occupied(path)
-        _build(path, config)
+        refuse_occupied(path)
+        build(path, config)
         return cls(path, dict(config))
 
     @classmethod
-    def require_free(cls, path: str | os.PathLike[str], resume: bool = False) -> None:
-        """Refuse, before any work is done, a folder that `create` would refuse for being in use.
+    def require_free(
+        cls,
+        path: str | os.PathLike[str],
+        resume: bool = False,
+        config: Mapping[str, Any] | None = None,
+        may_differ: Iterable[str] = (),
+    ) -> None:
+        """Refuse, before any work is done, what :meth:`create` would refuse; writes nothing.
+
+        Args:
+            path: as for :meth:`create`.
+            resume: as for :meth:`create`.
+            config: settings to compare with those of the resumed run; None compares nothing.
+            may_differ: as for :meth:`create`.
 
         Raises:
-            RunFolderError: something is there, and it is not to be resumed.
+            RunFolderError: the place is in use or cannot be written; or, with ``resume``, there is
+                no run, or one with other settings.
         """
         path = Path(path).expanduser().resolve()
         if not resume:
-            _refuse_occupied(path)
+            refuse_occupied(path)
+        else:
+            refuse_nothing(path)
+            run = cls.open(path)
+            if config is not None:
+                _require_same(run, json.loads(json.dumps(dict(config))), set(may_differ))
+        refuse_unwritable(path)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunFolder:
@@ -103,10 +105,12 @@ class RunFolder:
         file = path / "config.json"
         try:
             config = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(config, dict):
+                raise ValueError(f"it holds a {type(config).__name__}")
         except FileNotFoundError:
             raise RunFolderError(
                 f"{path}: expected a run folder with config.json, found "
-                f"{'none' if path.is_dir() else 'no such folder'}; give the folder that "
+                f"{'none' if os.path.isdir(path) else 'no such folder'}; give the folder that "
                 f"`train --out` made"
             ) from None
         except (OSError, ValueError) as error:
@@ -119,7 +123,7 @@ class RunFolder:
     @classmethod
     def _await(cls, path: Path) -> RunFolder:
         deadline = time.monotonic() + PATIENCE
-        while not (path / "config.json").exists() and time.monotonic() < deadline:
+        while not os.path.exists(path / "config.json") and time.monotonic() < deadline:
             time.sleep(0.1)
         return cls.open(path)
 
@@ -151,16 +155,47 @@ class RunFolder:
         return self.path / "checkpoints" / method / "best.safetensors"
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Read every whole line of ``metrics.jsonl``; a line cut short by a kill is left out."""
-        if not self.metrics_path.exists():
+        """Read every whole line of ``metrics.jsonl``; a line cut short by a kill is left out.
+
+        Raises:
+            RunFolderError: the file cannot be read, or a whole line is damaged.
+        """
+        try:
+            text = self.metrics_path.read_text(encoding="utf-8")
+        except FileNotFoundError:
             return []
-        lines = self.metrics_path.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        except (OSError, ValueError) as error:
+            raise RunFolderError(
+                f"{self.metrics_path}: expected text, could not read it ({error}); restore the "
+                f"file, or delete it"
+            ) from error
+        whole = text.split("\n")[:-1]
+        return [self._parsed(number, line) for number, line in enumerate(whole, start=1)]
+
+    def _parsed(self, number: int, line: str) -> dict[str, Any]:
+        try:
+            epoch = json.loads(line)
+        except ValueError:
+            epoch = None
+        if not isinstance(epoch, dict) or "method" not in epoch:
+            raise RunFolderError(
+                f"{self.metrics_path}, line {number}: expected one epoch of a method as JSON, "
+                f"found {line[:40]!r}; delete that line"
+            )
+        return epoch
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
-        """Append one line to ``metrics.jsonl`` and flush it."""
-        with self.metrics_path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dict(line), allow_nan=False) + "\n")
+        """Append one line to ``metrics.jsonl`` and flush it.
+
+        Raises:
+            RunFolderError: the file cannot be written.
+        """
+        text = json.dumps(dict(line), allow_nan=False) + "\n"
+        try:
+            with self.metrics_path.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise unwritable(self.metrics_path, error) from error
 
     def restore_metrics(self, method: str, lines: Sequence[Mapping[str, Any]]) -> None:
         """Make one method's lines exactly ``lines``, as a checkpoint remembers them."""
@@ -171,24 +206,6 @@ class RunFolder:
     def write_results(self, results: Any) -> None:
         """Write ``results.json``."""
         write_json(self.results_path, results)
-
-
-def _is_empty(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
-
-
-def _refuse_occupied(path: Path) -> None:
-    if path.exists() and not _is_empty(path):
-        what = "a folder that is not empty" if path.is_dir() else "a file"
-        raise RunFolderError(
-            f"{path}: expected a new folder for the run, found {what}; choose another --out, "
-            f"or --resume to go on with the run in it"
-        )
-    for parent in path.parents:
-        if parent.is_file():
-            raise RunFolderError(
-                f"{parent}: expected a folder to put the run in, found a file; choose another --out"
-            )
 
 
 def _require_same(run: RunFolder, config: Mapping[str, Any], may_differ: set[str]) -> None:
@@ -208,39 +225,3 @@ def _require_same(run: RunFolder, config: Mapping[str, Any], may_differ: set[str
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _build(path: Path, config: Mapping[str, Any]) -> None:
-    """Make the folder in one step: a neighbour that is renamed, so that it is whole or not there.
-
-    An empty folder that exists may be a mount point, which nothing can be renamed onto; it is
-    filled instead, ``config.json``, by which a run is known, last.
-    """
-    try:
-        if path.exists():
-            _fill(path, config)
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(
-            tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        )
-        try:
-            _fill(partial, config)
-            partial.chmod(path.parent.stat().st_mode & 0o777)
-            partial.rename(path)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)  # ours alone: mkdtemp made it just now
-            raise
-    except OSError as error:
-        raise RunFolderError(
-            f"{path}: the run folder cannot be created ({error.strerror or error}); choose a "
-            f"folder that you may write to with --out"
-        ) from error
-
-
-def _fill(path: Path, config: Mapping[str, Any]) -> None:
-    (path / "README.txt").write_text(README, encoding="utf-8")
-    (path / "checkpoints").mkdir()
-    (path / "metrics.jsonl").touch()
-    text = json.dumps(dict(config), indent=2, ensure_ascii=False) + "\n"
-    (path / "config.json").write_text(text, encoding="utf-8")

@@ -16,7 +16,8 @@ class TrainingSettings(BaseModel):
         epochs: passes over the training images.
         batch_size: images per step and process.
         lr: learning rate of AdamW; the paper profile sets the paper's 0.005 (DESIGN section 5).
-        tower_lr_factor: the vision tower's learning rate as a share of ``lr``; 0 freezes it.
+        tower_lr_factor: the vision tower's learning rate as a share of ``lr``; 0 leaves its
+            weights as they are; use train_tower to freeze it.
         weight_decay: AdamW's decoupled weight decay.
         lr_schedule: ``cosine`` with a short warm-up, or ``constant`` as in the paper.
         warmup: share of the steps spent rising, cosine only.

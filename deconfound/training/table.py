@@ -54,9 +54,8 @@ def results_table(results: Sequence[MethodResult], title: str | None = None) -> 
         from rich.text import Text
     except ImportError as error:
         raise missing_extra("rich", "the results table") from error
-    table = RichTable(
-        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
-    )
+    table = RichTable(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table.pad_edge, table.padding = False, (0, 1, 0, 0)  # two methods fit 80 columns
     table.add_column("", no_wrap=True, min_width=max(len(name) for _, name in row_keys(results)))
     table.add_column("\nimages", justify="right", style="dim")
     for result in results:

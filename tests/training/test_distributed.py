@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -96,6 +97,44 @@ def test_counts_are_padded_and_gathered(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(torch.distributed, "all_gather", all_gather)
     gathered = gather_counts(TwoProcesses(), mine, rows=2)  # type: ignore[arg-type]
     assert gathered[gathered[:, 0] >= 0].tolist() == [[0, 1, 2], [3, 4, 5], [10, 11, 12]]
+
+
+class Still(Disks):
+    """The same images in whatever order they are asked for."""
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        torch.manual_seed(index)
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_process_without_images_takes_part(images: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, alone = SmallSegmenter(), launch(TrainingSettings(accelerator="cpu"))
+    expected = evaluate(model, Still(images), alone, batch_size=2)
+    shares: list[torch.Tensor] = []
+
+    class OneOfThree(TwoProcesses):
+        world_size, device = 3, torch.device("cpu")
+        autocast = staticmethod(contextlib.nullcontext)
+
+        def __init__(self, rank: int) -> None:
+            self.global_rank = rank
+
+        def to_device(self, obj: Any) -> Any:
+            return obj
+
+    def all_gather(parts: list[torch.Tensor], tensor: torch.Tensor) -> None:
+        shares.append(tensor)
+        for part in parts:
+            part.fill_(-1)
+        for part, share in zip(parts, shares, strict=False):
+            part.copy_(share)
+
+    monkeypatch.setattr(torch.distributed, "all_gather", all_gather)
+    for rank in range(3):
+        found = evaluate(model, Still(images), OneOfThree(rank), batch_size=2)  # type: ignore[arg-type]
+    assert found.index.tolist() == list(range(images))
+    assert found.dice == pytest.approx(expected.dice)
 
 
 @pytest.mark.parametrize(

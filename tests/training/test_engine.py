@@ -6,6 +6,7 @@ import gc
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from torch import Tensor
 from deconfound.errors import ConfigurationError, DataError, RunFolderError
 from deconfound.training.engine import fit
 from deconfound.training.history import EpochRecord, History
+from deconfound.training.loading import batches
+from deconfound.training.objective import Objective
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings
+from deconfound.types import Explanation
 
 from .standin import Disks, SmallCriterion, SmallSegmenter
 
@@ -85,9 +89,54 @@ def test_unused_parameters_wait_untouched(run: RunFolder, settings: TrainingSett
     assert not torch.equal(model.head.weight, fresh.head.weight)
 
 
-def test_tower_factor_zero_freezes_the_tower(run: RunFolder, settings: TrainingSettings) -> None:
+def test_tower_factor_zero_leaves_the_towers_weights(
+    run: RunFolder, settings: TrainingSettings
+) -> None:
     model, _ = train(run, settings.model_copy(update={"tower_lr_factor": 0.0}))
     assert torch.equal(model.tower[0].weight, SmallSegmenter().tower[0].weight)
+    assert not torch.equal(model.tower[1].running_mean, torch.zeros(8))  # not frozen, as told
+
+
+class Similar(SmallCriterion):
+    """Adds a matrix product, which autocast would do in bf16."""
+
+    def forward(self, explanation: Any, *args: Any, **options: Any) -> dict[str, Tensor]:
+        terms = super().forward(explanation, *args, **options)
+        tokens = explanation.intervened.features @ explanation.regions.features.mT
+        similar = explanation.pooled @ explanation.confounders.embeddings.T
+        return {**terms, "loss": terms["loss"] + tokens.mean() + similar.exp().mean()}
+
+
+def test_the_criterion_is_computed_in_float_under_autocast() -> None:
+    traced: list[Explanation] = []
+
+    class Remembering(SmallSegmenter):
+        def trace(self, images: Tensor) -> Explanation:
+            traced.append(super().trace(images))
+            return traced[-1]
+
+    batch = next(batches(Disks(4), range(4), 4, workers=0, seed=0))
+    targets = batch["mask"], batch["class_index"]
+    objective = Objective(Remembering(), Similar())
+    with torch.autocast("cpu", torch.bfloat16):
+        found = objective(batch["image"], *targets)["loss"]
+    (record,) = traced
+    assert record.logits.dtype is torch.bfloat16
+    expected = Similar()(
+        replace(
+            record,
+            logits=record.logits.float(),
+            pooled=record.pooled.float(),
+            regions=replace(record.regions, features=record.regions.features.float()),
+            intervened=replace(record.intervened, features=record.intervened.features.float()),
+        ),
+        *targets,
+        causal=True,
+    )["loss"]
+    assert found.dtype is torch.float32
+    assert found.item() == expected.item()
+    found.backward()
+    assert objective.model.intervention.weight.grad.abs().sum() > 0
 
 
 def test_same_seed_same_weights_other_seed_other_weights(
@@ -285,6 +334,26 @@ def test_a_spoiled_checkpoint_is_named(run: RunFolder, settings: TrainingSetting
     path = run.last_checkpoint("model")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(RunFolderError, match=r"last\.safetensors: expected a checkpoint, could"):
+        train(run, settings)
+
+
+@pytest.mark.parametrize("name", ["best_checkpoint", "last_checkpoint"])
+def test_a_checkpoint_that_cannot_be_written_is_one_sentence(
+    run: RunFolder, settings: TrainingSettings, name: str
+) -> None:
+    path = getattr(run, name)("model")
+    path.with_name(f".{path.name}.partial").mkdir(parents=True)
+    settings = settings.model_copy(update={"intervention_start": 0.0})
+    with pytest.raises(RunFolderError, match=rf"{path.name}: cannot be written \(.*\); free some"):
+        train(run, settings)
+
+
+def test_a_checkpoint_folder_that_cannot_be_made_is_one_sentence(
+    run: RunFolder, settings: TrainingSettings
+) -> None:
+    (run.path / "checkpoints" / "model").write_text("a file")
+    settings = settings.model_copy(update={"intervention_start": 0.0})
+    with pytest.raises(RunFolderError, match=r"cannot be written \(File exists\); free some"):
         train(run, settings)
 
 

@@ -47,6 +47,33 @@ def test_methods_stand_side_by_side_with_the_best_in_bold() -> None:
     assert lines["cyst"].count("–") == 4  # three scores and the difference
 
 
+@pytest.mark.parametrize("width", [80, 72])  # what is left over goes to a site with a longer name
+def test_it_fits_a_terminal_of_80_columns_unabbreviated(width: int) -> None:
+    one, none = Scores(1.0, 1.0, 1.0), Scores(0.0, 0.0, 0.0)
+    keys = (("overall", "overall"), ("class", "inflammation"))
+    pair = [
+        MethodResult(
+            method,
+            tuple(ScoresRow(*key, 123456, scores, scores) for key in keys),
+            np.arange(2),
+            np.ones(2),
+        )
+        for method, scores in (("Baseline", one), ("MCDRL", none))
+    ]
+    out = io.StringIO()
+    Console(file=out, width=width).print(results_table(pair))
+    above, below, _, inflammation, *_, overall = (
+        t for t in out.getvalue().splitlines() if t.strip()
+    )
+    assert above.split() == ["Baseline", "MCDRL"]
+    assert below.split() == ["images", *["Dice", "IoU", "Acc"] * 2, "Δ", "Dice"]
+    for method in ("Baseline", "MCDRL"):
+        assert below[: above.index(method) + len(method)].endswith("Dice")
+    scores = ["123456", *["100.0"] * 3, *["0.0"] * 3, "−100.0"]
+    assert inflammation.split() == ["inflammation", *scores]
+    assert overall.split() == ["overall", *scores]
+
+
 def test_a_lone_site_is_not_told_twice() -> None:
     assert "\n E " not in shown(results_table(PAIR))
     rows = (*PAIR[0].rows, row("site", "F", 0.5))

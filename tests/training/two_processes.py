@@ -45,7 +45,8 @@ def main() -> None:
     settings = TrainingSettings(
         epochs=4, batch_size=2, lr=1e-2, accelerator="cpu", devices=2, intervention_start=0.5
     )
-    run = RunFolder.create(sys.argv[1], {"epochs": 4}, resume=True)
+    begun = Path(sys.argv[1]).exists()
+    run = RunFolder.create(sys.argv[1], {"epochs": 4}, resume=begun)
     die = Deadly(int(sys.argv[3])) if len(sys.argv) > 2 else None
     results = []
     for number, method in enumerate(("baseline", "mcdrl")):
