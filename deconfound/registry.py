@@ -100,7 +100,9 @@ class Registry(Generic[T]):
         """
         options = {"name": spec} if isinstance(spec, str) else dict(spec)
         if "name" not in options:
-            raise ConfigurationError(f"a {self.kind} needs a `name`, one of: {', '.join(self)}")
+            raise ConfigurationError(
+                f"{self.kind}: a mapping needs a `name`, one of: {', '.join(self)}"
+            )
         cls = self[options.pop("name")]
         accepted = _named_parameters(cls)
         for option in options:

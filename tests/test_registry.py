@@ -46,7 +46,7 @@ def test_a_name_taken_by_another_class_is_an_error(shapes) -> None:
         ("cirle", UnknownNameError, "unknown shape 'cirle'; did you mean circle?"),
         ("xyz", UnknownNameError, "unknown shape 'xyz'; known: circle, point"),
         ({"name": "circle", "color": "x"}, UnknownNameError, "did you mean colour?"),
-        ({"radius": 1}, ConfigurationError, "needs a `name`, one of: circle, point"),
+        ({"radius": 1}, ConfigurationError, "shape: a mapping needs a `name`, one of: circle"),
         ("circle", ConfigurationError, "needs radius"),
     ],
 )

@@ -47,7 +47,8 @@ def main(arguments: Sequence[str]) -> None:
     _introduce(config, console)
     fabric = launch(config)
     out = fabric.broadcast(_place(config))  # a default holds the time, which processes read apart
-    RunFolder.require_free(out, config.resume)
+    RunFolder.require_free(out, config.resume, config.model_dump(mode="json"), MAY_DIFFER)
+    fabric.barrier()  # nobody looks at the place after somebody has made the folder
     models = {method: build_model(method, config, pack) for method in config.methods}
     cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
     run = RunFolder.create(out, config.model_dump(mode="json"), config.resume, MAY_DIFFER)

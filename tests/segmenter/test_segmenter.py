@@ -266,7 +266,7 @@ def test_a_ready_model_brings_its_classes_and_must_be_one_of_smps_own() -> None:
     class Mine(smp.Unet):
         pass
 
-    with pytest.raises(ConfigurationError, match="Mine$"):
+    with pytest.raises(ConfigurationError, match=r"Mine$"):
         CausalSegmenter(Mine("resnet18", encoder_weights=None), vlm=tiny_vlm())
     grey = smp.Unet("resnet18", encoder_weights=None, in_channels=1)
     with pytest.raises(ConfigurationError, match="found in_channels=1"):
