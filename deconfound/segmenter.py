@@ -113,7 +113,7 @@ class CausalSegmenter(nn.Module):
         logits = self.body.decode(self.fusion(pyramid, context), rest)
         return Explanation(
             logits=self._resize(logits, images.shape[-2:]),
-            scores=similarity_map(visual.dense, self.prompts.classes),
+            scores=similarity_map(visual.dense.detach(), self.prompts.classes),
             regions=regions,
             confounders=confounders,
             intervened=intervened,

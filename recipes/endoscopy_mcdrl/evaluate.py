@@ -99,7 +99,13 @@ def _held_out(run: RunFolder) -> str | None:
     """Return the site that the run's training never saw, as far as the run got to say so."""
     if not run.results_path.exists():
         return settings_of(run).holdout
-    return json.loads(run.results_path.read_text()).get("held_out")
+    try:
+        return str(json.loads(run.results_path.read_text())["held_out"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(
+            f"{run.results_path}: expected the results of a run, could not read them ({error!r}); "
+            f"remove the file, or finish the run with train --out {run.path} --resume"
+        ) from error
 
 
 def settings_of(run: RunFolder) -> RecipeConfig:

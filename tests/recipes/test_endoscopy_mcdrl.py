@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -238,6 +239,13 @@ def test_a_run_folder_that_exists_is_left_alone(run, tiny_weights, capsys) -> No
     assert main(["train", *QUICK, "--vlm", str(tiny_weights), "--out", str(run)]) == 2
     assert "choose another --out, or --resume" in capsys.readouterr().err
     assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def test_damaged_results_are_named(run, tmp_path, capsys) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    (copy / "results.json").write_text("{")
+    assert main(["evaluate", str(copy)]) == 2
+    assert "results.json: expected the results of a run" in capsys.readouterr().err
 
 
 def test_resuming_needs_the_run_to_be_named(capsys) -> None:
