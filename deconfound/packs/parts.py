@@ -45,11 +45,14 @@ class Confounder(Part):
         text: what ``{confounder}`` becomes in a template.
         role: ``acquisition`` (how the image was taken), ``mediator`` (what the lesion may
             have caused; adjusting for it can bias, DESIGN §5), or ``unknown``.
+        render: the operation that draws it (`deconfound.estimators.doing.OPERATIONS`), so that
+            training can set it; None where nothing can draw it.
     """
 
     name: Key
     text: Text
     role: Role = "unknown"
+    render: Key | None = None
 
 
 class ConfounderGroup(Part):

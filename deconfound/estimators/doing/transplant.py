@@ -1,0 +1,80 @@
+"""do(z) by transplantation: the lesion of one picture in the surroundings of another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from deconfound.estimators.doing.base import Doing, Pictures, doings
+from deconfound.estimators.doing.style import restyled, style_of
+
+
+@doings.register("transplant")
+class Transplant(Doing):
+    """Put each picture's lesion into the surroundings of a donor that is drawn from the batch.
+
+    All that lies outside the lesion (tissue, anatomy, the scope's frame, light) is then drawn from
+    P(z), whatever the class. It is the one form of do(z) that sets confounders which nobody can
+    render, and all it needs is the mask. What lies on the lesion itself (tint, exposure) is set
+    to the donor's style first. After copy-paste augmentation (Ghiasi et al., CVPR 2021, arXiv
+    2012.07177), which asks for more objects, not for independence.
+
+    The donor's own lesion stays where the new one does not cover it, with its label. The class of
+    a picture that shows two is unknown, -1.
+
+    Args:
+        probability: share of the pictures that are touched.
+        harmonise: whether the lesion takes the donor's style.
+    """
+
+    def __init__(self, probability: float = 0.5, harmonise: bool = True) -> None:
+        super().__init__(probability)
+        self.harmonise = harmonise
+
+    def do(self, pictures: Pictures, generator: torch.Generator) -> Pictures:
+        """Transplant every lesion; a picture without one becomes its donor."""
+        donors = torch.randperm(len(pictures.image), generator=generator)
+        donors = donors.to(pictures.image.device)
+        around = pictures.take(donors)
+        image = pictures.image
+        if self.harmonise:
+            own = style_of(pictures)
+            image = restyled(image, own, own.take(donors))
+        lesion = pictures.mask > 0
+        share = soft_edge(lesion)
+        merged = share * image + (1 - share) * around.image
+        mask = torch.where(lesion, pictures.mask, around.mask)
+        return Pictures(merged, mask, _classes(lesion, pictures, around))
+
+    def options(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"probability": self.probability, "harmonise": self.harmonise}
+
+
+def soft_edge(lesion: Tensor) -> Tensor:
+    """Return how much of each pixel comes along: 1 on the lesion, falling off just outside it.
+
+    A hard edge would tell what was pasted.
+
+    Args:
+        lesion: (B, H, W), bool.
+
+    Returns:
+        (B, 1, H, W) in [0, 1]; 0 beyond 1/24 of the width from the lesion.
+    """
+    size = max(3, round(lesion.shape[-1] / 24) | 1)
+    wide = F.max_pool2d(lesion[:, None].float(), size, 1, size // 2)
+    return F.avg_pool2d(wide, size, 1, size // 2, count_include_pad=False)
+
+
+def _classes(lesion: Tensor, pictures: Pictures, around: Pictures) -> Tensor:
+    """Return the class of each merged picture; -1 where lesions of two classes are in it."""
+    pasted = lesion.flatten(1).any(dim=1)
+    left = ((around.mask > 0) & ~lesion).flatten(1).any(dim=1)
+    same = pictures.class_index == around.class_index
+    both = torch.where(same, pictures.class_index, -1)
+    alone = torch.where(pasted, pictures.class_index, around.class_index)
+    return torch.where(pasted & left, both, alone)

@@ -1,0 +1,210 @@
+"""do(z) on pictures: what is set, what is kept, and that class and surroundings come apart."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import mutual_info_score
+
+from deconfound.errors import ConfigurationError, ShapeError, UnknownNameError
+from deconfound.estimators.doing import (
+    OPERATIONS,
+    Pictures,
+    Render,
+    Restyle,
+    Transplant,
+    doings,
+    suggested,
+)
+from deconfound.estimators.doing.style import restyled, style_of
+from deconfound.estimators.doing.transplant import soft_edge
+from deconfound.packs import PromptPack
+from deconfound.testing.doing import DoingContract, sample_pictures
+
+seeds = st.integers(0, 10_000)
+
+
+class TestRestyle(DoingContract):
+    def make(self, probability):
+        return Restyle(probability)
+
+
+class TestTransplant(DoingContract):
+    def make(self, probability):
+        return Transplant(probability)
+
+
+class TestTransplantAsItIs(DoingContract):
+    def make(self, probability):
+        return Transplant(probability, harmonise=False)
+
+
+class TestRender(DoingContract):
+    def make(self, probability):
+        return Render(tuple(OPERATIONS), probability)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+class TestEveryOperation:
+    def test_keeps_the_contract(self, name: str) -> None:
+        before = sample_pictures()
+        after = Render([name], 1.0)(before, torch.Generator().manual_seed(0))
+        assert after.image.shape == before.image.shape
+        assert 0 <= after.image.min() <= after.image.max() <= 1
+        assert not torch.allclose(after.image, before.image, atol=1e-3)
+
+    def test_only_a_moved_camera_moves_the_mask(self, name: str) -> None:
+        before = sample_pictures()
+        after = Render([name], 1.0)(before, torch.Generator().manual_seed(0))
+        moved = not torch.equal(after.mask, before.mask)
+        assert moved == (name in ("approach", "retreat"))
+
+    def test_the_stronger_the_more(self, name: str) -> None:
+        before = sample_pictures()
+
+        def change(strength: float) -> float:
+            total = 0.0
+            for seed, (image, mask) in enumerate(zip(before.image, before.mask, strict=True)):
+                g = torch.Generator().manual_seed(seed)
+                drawn, _ = OPERATIONS[name](image, mask, strength, g)
+                total += float((drawn.clamp(0, 1) - image).abs().mean())
+            return total
+
+        assert change(1.0) > change(0.3) > 0
+
+
+def test_a_near_view_enlarges_the_lesion_and_a_far_view_shrinks_it() -> None:
+    before = sample_pictures()
+    for name, larger in (("approach", True), ("retreat", False)):
+        g = torch.Generator().manual_seed(0)
+        _, mask = OPERATIONS[name](before.image[0], before.mask[0], 0.8, g)
+        assert ((mask > 0).sum() > (before.mask[0] > 0).sum()) == larger
+
+
+@given(seeds)
+def test_a_restyled_picture_has_the_donors_moments(seed: int) -> None:
+    g = torch.Generator().manual_seed(seed)
+    # Styles around mid-grey that nothing cuts at 0 or 1, and that spread in every direction.
+    mixing = 0.05 * torch.eye(3) + 0.01 * torch.randn((2, 3, 3), generator=g)
+    image = 0.5 + 0.05 * torch.rand((2, 3, 1, 1), generator=g)
+    image = image + (mixing @ torch.randn((2, 3, 400), generator=g)).view(2, 3, 20, 20)
+    pictures = Pictures(image.clamp(0.05, 0.95), torch.zeros(2, 20, 20).long(), torch.zeros(2))
+    own = style_of(pictures)
+    donors = torch.tensor([1, 0])
+    after = style_of(pictures.with_image(restyled(pictures.image, own, own.take(donors))))
+    torch.testing.assert_close(after.mean, own.mean[donors], atol=5e-3, rtol=0)
+    torch.testing.assert_close(after.spread, own.spread[donors], atol=1.5e-2, rtol=0)
+
+
+@given(seeds)
+def test_a_picture_in_its_own_style_is_itself(seed: int) -> None:
+    pictures = sample_pictures(seed=seed)
+    own = style_of(pictures)
+    torch.testing.assert_close(restyled(pictures.image, own, own), pictures.image)
+
+
+def test_the_lesion_is_no_part_of_the_style() -> None:
+    pictures = sample_pictures()
+    recoloured = torch.where(pictures.mask[:, None] > 0, 0.9, pictures.image)
+    one, other = style_of(pictures), style_of(pictures.with_image(recoloured))
+    torch.testing.assert_close(one.mean, other.mean)
+    torch.testing.assert_close(one.spread, other.spread)
+
+
+def test_black_frames_stay_black() -> None:
+    pictures = sample_pictures()
+    pictures.image[:, :, :4] = 0
+    after = Restyle(1.0)(pictures, torch.Generator().manual_seed(0))
+    assert (after.image[:, :, :4] == 0).all()
+
+
+@given(seeds)
+def test_a_transplanted_lesion_keeps_its_label_and_gets_other_surroundings(seed: int) -> None:
+    before = sample_pictures(seed=seed)
+    after = Transplant(1.0, harmonise=False)(before, torch.Generator().manual_seed(seed))
+    lesion = before.mask > 0
+    assert torch.equal(after.mask[lesion], before.mask[lesion])
+    where = lesion[:, None].expand_as(before.image)
+    torch.testing.assert_close(after.image[where], before.image[where])
+    # Every surrounding, far from the lesion, is that of one picture of the batch.
+    far = soft_edge(lesion)[:, 0] == 0
+    for i in range(len(lesion)):
+        differences = (before.image - after.image[i]).abs().amax(dim=1)[:, far[i]].amax(dim=1)
+        assert differences.min() == 0
+
+
+def test_after_a_transplant_the_surroundings_say_nothing_of_the_class() -> None:
+    # A world in which the class decides the colour of the surroundings: log 3 of confounding.
+    count = 600
+    classes = torch.arange(count) % 3
+    image = (0.2 + 0.3 * classes)[:, None, None, None].expand(count, 3, 16, 16).clone()
+    mask = torch.zeros(count, 16, 16).long()
+    mask[:, 6:10, 6:10] = classes[:, None, None] + 1
+    image[:, :, 6:10, 6:10] = 0.5
+    after = Transplant(1.0)(Pictures(image, mask, classes), torch.Generator().manual_seed(0))
+    shade = (after.image[:, 0, 0, 0] * 10).round().long()
+    pasted = after.mask[:, 8, 8]
+    assert mutual_info_score(pasted, (image[:, 0, 0, 0] * 10).round().long()) > 1.0
+    assert mutual_info_score(pasted, shade) < 0.02
+
+
+def test_two_lesions_of_different_classes_have_no_one_class() -> None:
+    image = torch.rand(2, 3, 24, 24)
+    mask = torch.zeros(2, 24, 24).long()
+    mask[0, 2:8, 2:8], mask[1, 14:20, 14:20] = 1, 2
+    pictures = Pictures(image, mask, torch.tensor([0, 1]))
+    swapped = next(
+        after
+        for seed in range(20)
+        if not torch.equal(
+            (after := Transplant(1.0)(pictures, torch.Generator().manual_seed(seed))).mask, mask
+        )
+    )
+    assert swapped.class_index.tolist() == [-1, -1]
+    assert swapped.mask.flatten(1).amax(dim=1).tolist() == [2, 2]
+
+
+def test_healthy_pictures_stay_healthy_alone() -> None:
+    pictures = sample_pictures()
+    healthy = Pictures(
+        pictures.image, torch.zeros_like(pictures.mask), pictures.class_index * 0 - 1
+    )
+    after = Transplant(1.0)(healthy, torch.Generator().manual_seed(0))
+    assert (after.mask == 0).all()
+    assert (after.class_index == -1).all()
+
+
+def test_the_prior_says_how_often_each_is_drawn() -> None:
+    dark_only = Render(["brighten", "darken"], 1.0, prior=[0, 1])
+    before = sample_pictures()
+    after = dark_only(before, torch.Generator().manual_seed(0))
+    assert (after.image.mean((1, 2, 3)) < before.image.mean((1, 2, 3))).all()
+
+
+def test_what_the_endoscopy_pack_names_exists_and_is_what_its_words_suggest() -> None:
+    for one in PromptPack.load("endoscopy").confounders:
+        assert one.render in OPERATIONS
+        assert suggested(one.text) == one.render
+
+
+@pytest.mark.parametrize("text", ["pleural effusion", "an old scanner"])
+def test_words_that_suggest_nothing_are_not_guessed(text: str) -> None:
+    assert suggested(text) is None
+
+
+def test_refusals_are_one_sentence() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean darken"):
+        Render(["darkn"])
+    with pytest.raises(ConfigurationError, match="weight each"):
+        Render(["darken"], prior=[1, 2])
+    with pytest.raises(ConfigurationError, match="lie in"):
+        Restyle(1.5)
+    pictures = sample_pictures()
+    with pytest.raises(ShapeError, match="expected image"):
+        Restyle(1.0)(Pictures(pictures.image[:, :1], pictures.mask, pictures.class_index), None)
+
+
+def test_they_are_found_by_name() -> None:
+    assert {"render", "restyle", "transplant"} <= set(doings)
