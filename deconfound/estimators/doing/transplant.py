@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from deconfound.estimators.doing.base import Doing, Pictures, doings
+from deconfound.estimators.doing.edges import soft_edge
+from deconfound.estimators.doing.paint_over import paint_over
 from deconfound.estimators.doing.style import restyled, style_of
 
 
@@ -22,8 +23,9 @@ class Transplant(Doing):
     to the donor's style first. After copy-paste augmentation (Ghiasi et al., CVPR 2021, arXiv
     2012.07177), which asks for more objects, not for independence.
 
-    The donor's own lesion stays where the new one does not cover it, with its label. The class of
-    a picture that shows two is unknown, -1.
+    The donor's own lesion is painted over first (`paint_over`), or it would stay in surroundings
+    that say its class. What cannot be painted over keeps its label; a picture that shows lesions of
+    two classes has class -1, unknown.
 
     Args:
         probability: share of the pictures that are touched.
@@ -35,10 +37,10 @@ class Transplant(Doing):
         self.harmonise = harmonise
 
     def do(self, pictures: Pictures, generator: torch.Generator) -> Pictures:
-        """Transplant every lesion; a picture without one becomes its donor."""
+        """Transplant every lesion; a picture without one becomes its donor's surroundings."""
         donors = torch.randperm(len(pictures.image), generator=generator)
         donors = donors.to(pictures.image.device)
-        around = pictures.take(donors)
+        around = paint_over(pictures.take(donors))
         image = pictures.image
         if self.harmonise:
             own = style_of(pictures)
@@ -52,22 +54,6 @@ class Transplant(Doing):
     def options(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {"probability": self.probability, "harmonise": self.harmonise}
-
-
-def soft_edge(lesion: Tensor) -> Tensor:
-    """Return how much of each pixel comes along: 1 on the lesion, falling off just outside it.
-
-    A hard edge would tell what was pasted.
-
-    Args:
-        lesion: (B, H, W), bool.
-
-    Returns:
-        (B, 1, H, W) in [0, 1]; 0 beyond 1/24 of the width from the lesion.
-    """
-    size = max(3, round(lesion.shape[-1] / 24) | 1)
-    wide = F.max_pool2d(lesion[:, None].float(), size, 1, size // 2)
-    return F.avg_pool2d(wide, size, 1, size // 2, count_include_pad=False)
 
 
 def _classes(lesion: Tensor, pictures: Pictures, around: Pictures) -> Tensor:

@@ -18,8 +18,9 @@ from deconfound.estimators.doing import (
     doings,
     suggested,
 )
+from deconfound.estimators.doing.edges import soft_edge
+from deconfound.estimators.doing.paint_over import paint_over
 from deconfound.estimators.doing.style import restyled, style_of
-from deconfound.estimators.doing.transplant import soft_edge
 from deconfound.packs import PromptPack
 from deconfound.testing.doing import DoingContract, sample_pictures
 
@@ -128,10 +129,11 @@ def test_a_transplanted_lesion_keeps_its_label_and_gets_other_surroundings(seed:
     assert torch.equal(after.mask[lesion], before.mask[lesion])
     where = lesion[:, None].expand_as(before.image)
     torch.testing.assert_close(after.image[where], before.image[where])
-    # Every surrounding, far from the lesion, is that of one picture of the batch.
+    # Every surrounding, far from the lesion, is that of one picture without its own lesion.
     far = soft_edge(lesion)[:, 0] == 0
+    bare = paint_over(before).image
     for i in range(len(lesion)):
-        differences = (before.image - after.image[i]).abs().amax(dim=1)[:, far[i]].amax(dim=1)
+        differences = (bare - after.image[i]).abs().amax(dim=1)[:, far[i]].amax(dim=1)
         assert differences.min() == 0
 
 
@@ -150,20 +152,42 @@ def test_after_a_transplant_the_surroundings_say_nothing_of_the_class() -> None:
     assert mutual_info_score(pasted, shade) < 0.02
 
 
+def test_a_painted_over_lesion_is_gone_and_the_rest_is_as_it_was() -> None:
+    image = torch.rand(1, 3, 24, 24)
+    mask = torch.zeros(1, 24, 24).long()
+    mask[0, 2:8, 2:8] = 2
+    image[:, :, 2:8, 2:8] = 1.0
+    after = paint_over(Pictures(image, mask, torch.tensor([1])))
+    assert (after.mask == 0).all()
+    assert after.class_index.tolist() == [-1]
+    assert (after.image[0, :, 3:7, 3:7] < 1).all()
+    away = soft_edge(mask > 0).expand_as(image) == 0
+    assert torch.equal(after.image[away], image[away])
+
+
+def test_what_meets_its_own_mirror_image_is_not_called_normal() -> None:
+    image = torch.rand(1, 3, 24, 24)
+    mask = torch.zeros(1, 24, 24).long()
+    mask[0, 8:16, 8:16] = 1  # in the middle: every mirror shows the lesion again
+    after = paint_over(Pictures(image, mask, torch.tensor([0])))
+    assert torch.equal(after.mask, mask)
+    assert after.class_index.tolist() == [0]
+    where = (mask > 0)[:, None].expand_as(image)
+    assert torch.equal(after.image[where], image[where])
+
+
 def test_two_lesions_of_different_classes_have_no_one_class() -> None:
     image = torch.rand(2, 3, 24, 24)
     mask = torch.zeros(2, 24, 24).long()
-    mask[0, 2:8, 2:8], mask[1, 14:20, 14:20] = 1, 2
+    mask[0, 2:8, 2:8], mask[1, 8:16, 8:16] = 1, 2  # the second cannot be painted over
     pictures = Pictures(image, mask, torch.tensor([0, 1]))
-    swapped = next(
-        after
-        for seed in range(20)
-        if not torch.equal(
-            (after := Transplant(1.0)(pictures, torch.Generator().manual_seed(seed))).mask, mask
-        )
-    )
-    assert swapped.class_index.tolist() == [-1, -1]
-    assert swapped.mask.flatten(1).amax(dim=1).tolist() == [2, 2]
+    for seed in range(20):
+        after = Transplant(1.0)(pictures, torch.Generator().manual_seed(seed))
+        if (after.mask[0] == 2).any():  # the first got the second's surroundings
+            assert (after.mask[0] == 1).any()
+            assert after.class_index.tolist() == [-1, 1]
+            return
+    raise AssertionError("expected the two to be exchanged in one of 20 draws")
 
 
 def test_healthy_pictures_stay_healthy_alone() -> None:
