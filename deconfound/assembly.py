@@ -22,6 +22,7 @@ from deconfound.decoders import (
 )
 from deconfound.dictionaries import ConfounderDictionary, dictionaries
 from deconfound.encoders import TowerPyramid, levels_from_stride
+from deconfound.encoders.level_interventions import LevelIntervention, level_interventions
 from deconfound.errors import ConfigurationError
 from deconfound.interventions import InterventionLayer, interventions
 from deconfound.packs import PromptPack
@@ -70,6 +71,20 @@ def resolve_dictionary(
 def resolve_intervention(spec: InterventionLayer | Spec, dim: int) -> InterventionLayer:
     """Return the intervention that is meant; a named one is offered the joint space's width."""
     return _component(interventions, InterventionLayer, spec, dim=dim)
+
+
+def resolve_level_intervention(
+    spec: LevelIntervention | Spec | None, pack: PromptPack, body: SegmentationBody
+) -> LevelIntervention:
+    """Return the level intervention that is meant; a named one is offered what there is to set."""
+    return _component(
+        level_interventions,
+        LevelIntervention,
+        "identity" if spec is None else spec,
+        names=pack.confounder_names,
+        channels=body.channels,
+        allowed=body.levels_read,
+    )
 
 
 def resolve_body(

@@ -29,6 +29,7 @@ ENTRIES = (
     "train_tower",
     "intervening",
 )
+LATER = {"level_intervention": None}  # entries that older models lack, and what that means there
 
 
 def write(model: nn.Module, config: dict[str, Any], folder: Path) -> Path:
@@ -117,7 +118,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     missing = [entry for entry in ENTRIES if entry not in config]
     if missing:
         raise WeightsError(f"{path}: expected the entry {missing[0]!r}, found none")
-    return {entry: config[entry] for entry in ENTRIES}
+    later = {entry: config.get(entry, default) for entry, default in LATER.items()}
+    return {entry: config[entry] for entry in ENTRIES} | later
 
 
 def _download(repository: str) -> tuple[Path, Path]:

@@ -4,9 +4,9 @@
 
     images ──► tower ──► dense C ──► selector ──► F ──► intervention ◄── Z ◄── dictionary
                  │                                          │
-                 └──► pyramid ──────── fusion ◄── scatter ◄─┘ F_ca
-                                         │
-                                      decoder ──► logits
+                 └► pyramid ─► levels ─► fusion ◄ scatter ◄─┘ F_ca
+                                           │
+                                        decoder ──► logits
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from deconfound import assembly, saving
 from deconfound.decoders import SegmentationBody
 from deconfound.dictionaries import ConfounderDictionary, dictionaries
 from deconfound.encoders import LevelFusion
+from deconfound.encoders.level_interventions import LevelIntervention, level_interventions
 from deconfound.errors import WeightsError
 from deconfound.interventions import HasEffects, Identity, InterventionLayer, interventions
 from deconfound.packs import PromptPack
@@ -46,6 +47,8 @@ class CausalSegmenter(nn.Module):
         selector: a region selector, its registered name, or a mapping with ``name`` and options.
         dictionary: a confounder dictionary, likewise.
         intervention: an intervention layer, likewise.
+        level_intervention: one that acts on the levels of the pyramid, skips included, likewise;
+            None leaves them as they are.
         classes: output channels: 1 is binary; K + 1 is background and the pack's K classes. A ready
             SMP model brings its own.
         levels: pyramid levels that the intervened map joins (1 is stride 2, …, -1 the deepest);
@@ -69,6 +72,7 @@ class CausalSegmenter(nn.Module):
         dictionary: ConfounderDictionary | str | Mapping[str, Any] = "text",
         intervention: InterventionLayer | str | Mapping[str, Any] = "cross_attention",
         *,
+        level_intervention: LevelIntervention | str | Mapping[str, Any] | None = None,
         classes: int = 1,
         levels: Sequence[int] | str = "auto",
         train_tower: str | int = "frozen",
@@ -82,6 +86,9 @@ class CausalSegmenter(nn.Module):
         self.selector = assembly.resolve_selector(selector)
         self.dictionary = assembly.resolve_dictionary(dictionary, pack, self.prompts)
         self.body: SegmentationBody = assembly.resolve_body(decoder, self.tower, classes)
+        self.level_intervention = assembly.resolve_level_intervention(
+            level_intervention, pack, self.body
+        )
         self.fusion = LevelFusion(
             vlm.embed_dim,
             self.body.channels,
@@ -110,6 +117,7 @@ class CausalSegmenter(nn.Module):
         intervened = intervene(regions, confounders)
         context = scatter(visual.dense, regions.index, intervened.features)
         pyramid, rest = self.body.encode(sized, visual)
+        pyramid = self.level_intervention(pyramid)
         logits = self.body.decode(self.fusion(pyramid, context), rest)
         return Explanation(
             logits=self._resize(logits, images.shape[-2:]),
@@ -152,6 +160,9 @@ class CausalSegmenter(nn.Module):
             "selector": assembly.component_spec(selectors, self.selector),
             "dictionary": assembly.component_spec(dictionaries, self.dictionary),
             "intervention": assembly.component_spec(interventions, self.intervention),
+            "level_intervention": assembly.component_spec(
+                level_interventions, self.level_intervention
+            ),
             "classes": self.classes,
             "levels": list(self.fusion.levels),
             "train_tower": self.train_tower,

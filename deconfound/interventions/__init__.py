@@ -2,18 +2,29 @@
 
 from deconfound.interventions.base import HasEffects, InterventionLayer, interventions
 from deconfound.interventions.cross_attention import CrossAttentionIntervention
+from deconfound.interventions.debiased_prompts import ErasureIntervention
 from deconfound.interventions.film import FiLMIntervention
+from deconfound.interventions.front_door import FrontDoorIntervention
 from deconfound.interventions.gated_mlp import GatedMLPIntervention
 from deconfound.interventions.identity import Identity
 from deconfound.interventions.joint import JointIntervention
+from deconfound.interventions.leace import LeaceEraser, LeaceIntervention
+from deconfound.interventions.prior_only import PriorOnlyIntervention
+from deconfound.interventions.translation import TextTranslation
 
 __all__ = [
     "CrossAttentionIntervention",
+    "ErasureIntervention",
     "FiLMIntervention",
+    "FrontDoorIntervention",
     "GatedMLPIntervention",
     "HasEffects",
     "Identity",
     "InterventionLayer",
     "JointIntervention",
+    "LeaceEraser",
+    "LeaceIntervention",
+    "PriorOnlyIntervention",
+    "TextTranslation",
     "interventions",
 ]
