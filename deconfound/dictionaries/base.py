@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, Self, runtime_checkable
 
 from deconfound.component import Component
 from deconfound.registry import Registry
@@ -23,6 +25,23 @@ class ConfounderDictionary(Component, ABC):
 
         Returns:
             Confounders with embeddings (M, d), prior (M,) summing to one, and M names.
+        """
+
+
+@runtime_checkable
+class FitsData(Protocol):
+    """A declared capability: the dictionary is made from images, and is empty until then."""
+
+    def fit(self, model: Any, loader: Iterable[Mapping[str, Any]]) -> Self:
+        """Make Z and P(z) from images of the training sites.
+
+        Args:
+            model: a `CausalSegmenter`, whose own vision tower reads the images.
+            loader: batches with ``image`` (B, 3, H, W), RGB in [0, 1], and what else the
+                dictionary asks for (``mask``, ``class_index``).
+
+        Returns:
+            The dictionary itself.
         """
 
 
