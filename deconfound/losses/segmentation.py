@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deconfound.errors import unknown_name
+from deconfound.errors import ShapeError, unknown_name
 
 Kind = Literal["ce", "ce+dice"]
 
@@ -26,32 +26,60 @@ class SegmentationLoss(nn.Module):
             raise unknown_name("segmentation loss", str(kind), get_args(Kind))
         self.kind = kind
 
-    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, mask: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return a scalar.
+
+        A weight multiplies its image's cross-entropy, and the mean is still over B images: weights
+        of mean one over a data set (:mod:`deconfound.estimators.weighting`) then leave the size of
+        a step as it was, and a heavy image is heavy in a batch of one too. In Dice, which is a
+        ratio over the batch, an image counts as if it were there ``weight`` times.
 
         Args:
             logits: (B, C, H, W); C = 1 is binary, otherwise channel 0 is the background.
             mask: (B, H, W), int64 class indices; 0 and 1 where binary.
+            weight: (B,), not negative; None counts every image once.
+
+        Raises:
+            ShapeError: weights that are not one for each image.
         """
-        if logits.shape[1] == 1:
-            target = mask.unsqueeze(1).to(logits.dtype)
-            loss = F.binary_cross_entropy_with_logits(logits, target)
-            foreground = logits.sigmoid()
-        else:
-            loss = F.cross_entropy(logits, mask)
-            target = F.one_hot(mask, logits.shape[1]).movedim(-1, 1)[:, 1:].to(logits.dtype)
-            foreground = logits.softmax(dim=1)[:, 1:]
-        return loss if self.kind == "ce" else loss + soft_dice(foreground, target)
+        if weight is not None and weight.shape != logits.shape[:1]:
+            raise ShapeError(
+                f"segmentation loss: expected one weight for each of {len(logits)} images, "
+                f"found {tuple(weight.shape)}"
+            )
+        loss = _cross_entropy(logits, mask, weight)
+        return loss if self.kind == "ce" else loss + soft_dice(*_foreground(logits, mask), weight)
 
 
-def soft_dice(probability: Tensor, target: Tensor) -> Tensor:
+def _foreground(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return probability and target of every class but the background, (B, C or C - 1, H, W)."""
+    if logits.shape[1] == 1:
+        return logits.sigmoid(), mask.unsqueeze(1).to(logits.dtype)
+    target = F.one_hot(mask, logits.shape[1]).movedim(-1, 1).to(logits.dtype)
+    return logits.softmax(dim=1)[:, 1:], target[:, 1:]
+
+
+def _cross_entropy(logits: Tensor, mask: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the mean over pixels and images, each image as often as its weight says."""
+    reduction = "mean" if weight is None else "none"
+    if logits.shape[1] == 1:
+        target = mask.unsqueeze(1).to(logits.dtype)
+        loss = F.binary_cross_entropy_with_logits(logits, target, reduction=reduction)
+    else:
+        loss = F.cross_entropy(logits, mask, reduction=reduction)
+    return loss if weight is None else (loss.flatten(1).mean(dim=1) * weight).mean()
+
+
+def soft_dice(probability: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return 1 - Dice over the batch, the mean over classes that occur; (B, C, H, W) each.
 
-    A class that is absent from the batch has no overlap to learn; cross-entropy handles it.
+    A class that is absent from the batch has no overlap to learn; cross-entropy handles it. The
+    optional weight (B,) says how often each image counts.
     """
     axes = (0, 2, 3)
-    overlap = (probability * target).sum(axes)
-    total = (probability + target).sum(axes)
-    present = target.sum(axes) > 0
+    each = 1 if weight is None else weight[:, None, None, None]
+    overlap = (probability * target * each).sum(axes)
+    total = ((probability + target) * each).sum(axes)
+    present = (target * each).sum(axes) > 0
     dice = torch.where(present, 2 * overlap / total.clamp_min(1e-6), 0)
     return torch.where(present, 1 - dice, 0).sum() / present.sum().clamp_min(1)

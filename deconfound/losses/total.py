@@ -44,20 +44,28 @@ class CausalLoss(nn.Module):
         self.lambda_contrast = lambda_contrast
 
     def forward(
-        self, explanation: Explanation, mask: Tensor, class_index: Tensor, *, causal: bool = True
+        self,
+        explanation: Explanation,
+        mask: Tensor,
+        class_index: Tensor,
+        *,
+        causal: bool = True,
+        weight: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Return ``loss`` and its unweighted terms ``seg``, ``causal``, ``contrast``.
+        """Return ``loss`` and its terms before their λ: ``seg``, ``causal``, ``contrast``.
 
         Args:
             explanation: what the model said of the batch.
             mask: (B, H, W), int64; 0/1 where the model is binary, else 0 to K.
             class_index: (B,), int64, the lesion class of each image; -1 unknown.
             causal: whether L_causal is on yet (it starts with the intervention).
+            weight: (B,), how much each image counts in L_seg; None counts each once. The other two
+                terms compare embeddings with texts, and are not weighed.
         """
         num_classes = len(self.prompts.classes)
         binary = explanation.logits.shape[1] == 1
         terms = {
-            "seg": self.segmentation(explanation.logits, mask),
+            "seg": self.segmentation(explanation.logits, mask, weight),
             "contrast": self.contrastive(
                 explanation.pooled,
                 self.prompts.classes,

@@ -11,6 +11,7 @@ from torch import nn
 
 from deconfound.errors import ConfigurationError
 from deconfound.training import checkpoint
+from deconfound.training.adjustment import Adjustment
 from deconfound.training.distributed import Fabric, deterministic, launch, share_buffers
 from deconfound.training.evaluation import evaluate
 from deconfound.training.history import EpochRecord, History
@@ -43,6 +44,7 @@ def fit(
     *,
     method: str = "model",
     fabric: Fabric | None = None,
+    adjustment: Adjustment | None = None,
 ) -> History:
     """Train one model, or go on with a training that was interrupted.
 
@@ -67,6 +69,8 @@ def fit(
         progress: who is told; nobody by default.
         method: name of the model in the run folder.
         fabric: from :func:`launch`, to share between several calls; default: launch here.
+        adjustment: how training adjusts for confounders, besides the model's own intervention:
+            confounders set in its pictures, and weights; nothing by default.
 
     Returns:
         Every epoch's record, those before a resumption included.
@@ -82,7 +86,9 @@ def fit(
     was_training, watcher = model.training, progress or Silent()
     try:
         with deterministic(settings.deterministic):
-            loop = _Loop(fabric, model, criterion, train_set, val_set, settings, run, method)
+            loop = _Loop(
+                fabric, model, criterion, train_set, val_set, settings, run, method, adjustment
+            )
             loop.restore()
             watcher.begin(method, settings.epochs, len(loop.records), loop.images_per_epoch)
             for epoch in range(len(loop.records), settings.epochs):
@@ -108,7 +114,10 @@ class _Loop:
         settings: TrainingSettings,
         run: RunFolder,
         method: str,
+        adjustment: Adjustment | None = None,
     ) -> None:
+        self.adjustment = adjustment or Adjustment()
+        self.adjustment.require_weights_for(len(train_set))
         self.fabric, self.settings = fabric, settings
         self.model: Any = model
         self.train_set, self.val_set = train_set, val_set
@@ -174,7 +183,9 @@ class _Loop:
         sums, steps = dict.fromkeys(TERMS, 0.0), 0
         workers, pinned = self.settings.workers, self.fabric.device.type == "cuda"
         for loaded in batches(self.train_set, order, size, workers, seed, pinned):
-            batch = self.fabric.to_device(loaded)
+            chance = derived_seed(self.settings.seed, epoch, steps, 2 + self.fabric.global_rank)
+            positions = order[steps * size : steps * size + size]
+            batch = self.adjustment.apply(self.fabric.to_device(loaded), positions, chance)
             terms = self._step(epoch, steps, batch)
             sums = {name: sums[name] + terms[name] for name in TERMS}
             steps += 1
@@ -186,7 +197,9 @@ class _Loop:
         for group in self.optimizer.param_groups:
             factor = self._factor(epoch * self.steps_per_epoch + step)
             group["lr"] = group["initial_lr"] * factor
-        losses = self.wrapped(batch["image"], batch["mask"], batch["class_index"])
+        losses = self.wrapped(
+            batch["image"], batch["mask"], batch["class_index"], batch.get("weight")
+        )
         zero = losses["loss"].new_zeros(())
         told = torch.stack([losses.get(name, zero).detach().float() for name in TERMS])
         told = torch.as_tensor(self.fabric.all_reduce(told))
@@ -214,6 +227,7 @@ class _Loop:
             size,
             fabric.global_rank,
             fabric.world_size,
+            self.adjustment.sampling_weights,
         )
 
     def _factor(self, step: int) -> float:

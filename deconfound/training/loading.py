@@ -8,9 +8,11 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from deconfound.errors import DataError, DeconfoundError
+from deconfound.estimators.weighting import weighted_order
 
 Batch = dict[str, Any]
 
@@ -41,7 +43,13 @@ def seed_everything(seed: int) -> None:
 
 
 def training_order(
-    images: int, seed: int, epoch: int, batch_size: int, rank: int = 0, world_size: int = 1
+    images: int,
+    seed: int,
+    epoch: int,
+    batch_size: int,
+    rank: int = 0,
+    world_size: int = 1,
+    weights: Tensor | None = None,
 ) -> list[int]:
     """Return which images this process sees in one epoch, in order.
 
@@ -56,8 +64,13 @@ def training_order(
         batch_size: images per step and process.
         rank: this process.
         world_size: number of processes.
+        weights: (images,), how often each image is to be drawn, with repetition; None draws each
+            once.
     """
-    order = np.random.default_rng(derived_seed(seed, epoch)).permutation(images).tolist()
+    if weights is None:
+        order = np.random.default_rng(derived_seed(seed, epoch)).permutation(images).tolist()
+    else:
+        order = weighted_order(weights, images, seed, epoch)
     together = batch_size * world_size
     usable = images - images % (together if images >= together else world_size)
     return order[:usable][rank::world_size]

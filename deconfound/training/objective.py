@@ -21,18 +21,22 @@ class Objective(nn.Module):
         self.model: Any = model
         self.criterion = criterion
 
-    def forward(self, image: Tensor, mask: Tensor, class_index: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, image: Tensor, mask: Tensor, class_index: Tensor, weight: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return the criterion's terms; the causal one is on while the model intervenes.
 
         Args:
             image: (B, 3, H, W), RGB in [0, 1].
             mask: (B, H, W), int64 class indices.
             class_index: (B,), int64, -1 unknown.
+            weight: (B,), how much each image counts; None is all alike, and is not passed on.
         """
+        weighed = {} if weight is None else {"weight": weight}
         on = bool(self.model.intervening)
         traced = self.model.trace(self.model.normalize(image))
         with torch.autocast(image.device.type, enabled=False):  # a loss in bf16 loses small terms
-            return self.criterion(_in_float(traced), mask, class_index, causal=on)
+            return self.criterion(_in_float(traced), mask, class_index, causal=on, **weighed)
 
 
 def _in_float(traced: Explanation) -> Explanation:

@@ -1,0 +1,90 @@
+"""What adjusts for confounders while a model is trained, besides the model's own intervention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from deconfound.errors import ShapeError
+from deconfound.estimators.doing import Doing, Pictures
+
+
+class AdjustmentSettings(BaseModel):
+    """How a training adjusts; every field can be a flag. All of it off is plain training.
+
+    Attributes:
+        transplant: share of the training pictures whose lesion is put into other surroundings.
+        restyle: share that takes colours and light of another picture.
+        render: share onto which a confounder of the pack is drawn.
+        weighting: balance classes and confounders by the VLM's reading of each picture: ``none``,
+            as a factor of the ``loss``, or by how often the ``sampler`` draws it.
+        weight_limit: largest weight, in units of the mean.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    transplant: float = Field(0.0, ge=0, le=1)
+    restyle: float = Field(0.0, ge=0, le=1)
+    render: float = Field(0.0, ge=0, le=1)
+    weighting: Literal["none", "loss", "sampler"] = "none"
+    weight_limit: float = Field(10.0, ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """Confounders that are set in the training pictures, and weights; the parts compose.
+
+    Attributes:
+        doing: carried out on every batch, one after the other.
+        weights: (n,), one for each training image, from
+            :func:`~deconfound.estimators.weighting.balancing_weights`; None weighs all alike.
+        weigh: whether a weight is a factor of the image's loss, or how often it is drawn.
+        notes: what a reader of the run should know, a sentence each.
+    """
+
+    doing: Sequence[Doing] = ()
+    weights: Tensor | None = None
+    weigh: Literal["loss", "sampler"] = "sampler"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sampling_weights(self) -> Tensor | None:
+        """The weights, where they say how often an image is drawn."""
+        return self.weights if self.weigh == "sampler" else None
+
+    def require_weights_for(self, images: int) -> None:
+        """Raise ShapeError unless there is one weight for each of the training images."""
+        if self.weights is not None and self.weights.shape != (images,):
+            raise ShapeError(
+                f"adjustment: expected one weight for each of {images} training images, "
+                f"found {tuple(self.weights.shape)}"
+            )
+
+    def apply(self, batch: dict[str, Any], rows: Sequence[int], seed: int) -> dict[str, Any]:
+        """Adjust one batch.
+
+        Args:
+            batch: ``image``, ``mask`` and ``class_index`` as the loop loads them.
+            rows: position of each image in the training set.
+            seed: what is drawn follows from it.
+
+        Returns:
+            The batch with its pictures changed and, where weights act on the loss, ``weight``.
+        """
+        pictures = Pictures(batch["image"], batch["mask"], batch["class_index"])
+        generator = torch.Generator().manual_seed(seed)
+        for step in self.doing:
+            pictures = step(pictures, generator)
+        changed = {
+            "image": pictures.image,
+            "mask": pictures.mask,
+            "class_index": pictures.class_index,
+        }
+        if self.weights is not None and self.weigh == "loss":
+            changed["weight"] = self.weights[list(rows)].to(batch["image"].device)
+        return {**batch, **changed}
