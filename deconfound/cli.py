@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from typing import NoReturn
 
 from deconfound.errors import DeconfoundError
@@ -44,15 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     commands = {"packs": _packs, "lint": _lint}
-    if words and not words[0].startswith("-") and words[0] not in commands:
-        print(near("command", words[0], list(commands)), file=sys.stderr)
+    if words and not words[0].startswith("-") and words[0] not in {*commands, *PROGRAMS}:
+        print(near("command", words[0], [*commands, *PROGRAMS]), file=sys.stderr)
         return 2
+    if words and words[0] in PROGRAMS:
+        return _program(words[0], words[1:])
     parser = _Parser(
         prog="deconfound",
         description="Named confounders, causal adjustment. Training lives in the recipes: "
         "python -m recipes.endoscopy_mcdrl train.",
     )
     choices = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    for program, (_, text) in PROGRAMS.items():  # for the help; they read their own flags
+        choices.add_parser(program, help=text)
     packs = choices.add_parser("packs", help="list the prompt packs that are found")
     lint = choices.add_parser("lint", help="look a prompt pack over")
     lint.add_argument("pack", help="name or path of a pack")
@@ -60,6 +65,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         each.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(words)
     return run(lambda: commands[options.command](options))
+
+
+PROGRAMS: dict[str, tuple[dict[str, str], str]] = {
+    "refute": ({"": "deconfound.diagnostics.refute"}, "try to refute a run's adjustment"),
+    "benchmark": ({"causal": "deconfound.benchmark.causal"}, "benchmark causal: who adjusts?"),
+}
+"""Commands with flags of their own: the module of each sub-command, and what it is for."""
+
+
+def _program(name: str, words: Sequence[str]) -> int:
+    """Hand the words over to a command's own module, which is loaded now."""
+    modules, _ = PROGRAMS[name]
+    if "" in modules:
+        return run(lambda: import_module(modules[""]).main(words))
+    if not words or words[0] not in modules:
+        known = " or ".join(f"deconfound {name} {sub}" for sub in modules)
+        found = f"{words[0]!r}" if words else "nothing"
+        print(f"error: expected {known}, found {found} after {name}", file=sys.stderr)
+        return 2
+    return run(lambda: import_module(modules[words[0]]).main(words[1:]))
 
 
 class _Parser(argparse.ArgumentParser):

@@ -11,7 +11,17 @@ from deconfound.simulation.names import ASSOCIATED, CLASSES, CONFOUNDERS, GROUPS
 from deconfound.simulation.render import render
 from deconfound.simulation.sampling import sample_classes, sample_strengths
 from deconfound.simulation.scenes import IMAGES_PER_PATIENT, Scenes
-from deconfound.simulation.scm import DiscreteSCM, Sample, World, random_scm
+from deconfound.simulation.scm import (
+    WORLDS,
+    DiscreteSCM,
+    Edge,
+    Mediator,
+    RenderedSample,
+    RenderedSCM,
+    Sample,
+    World,
+    random_scm,
+)
 from deconfound.simulation.sites import SITES, Site
 
 __all__ = [
@@ -21,7 +31,12 @@ __all__ = [
     "GROUPS",
     "IMAGES_PER_PATIENT",
     "SITES",
+    "WORLDS",
     "DiscreteSCM",
+    "Edge",
+    "Mediator",
+    "RenderedSCM",
+    "RenderedSample",
     "RenderedSite",
     "Sample",
     "Scenes",

@@ -103,6 +103,7 @@ def _stop(kind: str, x: Tensor, y: Tensor) -> Tensor:
             torch.maximum(across - 0.97, down - 0.93), (across + down) * 0.7071 - 0.98
         ),
         "rounded": lambda: (across**6 + down**6) ** (1 / 6) - 0.96,
+        "narrow": lambda: (x.square() + y.square()).sqrt() - 0.78,
         "full": lambda: torch.maximum(across, down) - 1.1,
     }[kind]()
     return (0.5 - beyond * x.shape[-1] / 3).clamp(0, 1)

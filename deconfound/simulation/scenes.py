@@ -109,6 +109,12 @@ class Scenes:
             lattice=self.lattice[rows],
         )
 
+    def with_number(self, name: str, values: Tensor) -> Scenes:
+        """Return the scenes with one of their numbers set, (B,) in [0, 1]."""
+        numbers = self.numbers.clone()
+        numbers[:, _COLUMN[name]] = values
+        return replace(self, numbers=numbers)
+
     def between(self, name: str, low: float, high: float) -> Tensor:
         """Read the number ``name`` of every picture, spread from ``low`` to ``high``: (B, 1, 1)."""
         return (low + (high - low) * self.numbers[:, _COLUMN[name]])[:, None, None]

@@ -66,7 +66,7 @@ class Site:
     name: str
     palette: Palette
     anatomy: Anatomy
-    stop: Literal["circle", "octagon", "rounded", "full"]
+    stop: Literal["circle", "octagon", "rounded", "full", "narrow"]
     confounder_prior: tuple[float, ...]
     class_prior: tuple[float, ...]
 
