@@ -11,13 +11,14 @@ import yaml
 from pydantic import Field, ValidationError
 
 from deconfound.errors import ConfigurationError, unknown_name
+from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.settings import TrainingSettings
 
 PROFILES = Path(__file__).parent / "profiles"
-Method = Literal["baseline", "mcdrl"]
+Method = Literal["baseline", "mcdrl", "adjusted"]
 
 
-class RecipeConfig(TrainingSettings):
+class RecipeConfig(TrainingSettings, AdjustmentSettings):
     """The settings of one leave-one-site-out run, in addition to those of the loop.
 
     Attributes:
@@ -31,7 +32,9 @@ class RecipeConfig(TrainingSettings):
         vlm: vision-language model: mini, ARCHITECTURE/TAG of open_clip, or a path of weights.
         decoder: segmentation-models-pytorch architecture.
         pack: prompt pack, by name or path.
-        methods: what is trained, each with the same seed, data and budget.
+        methods: what is trained, each with the same seed, data and budget: baseline, plain
+            training; mcdrl, the published form; adjusted, the same model trained on pictures whose
+            confounders are set (transplant, restyle, render, weighting).
         task: binary (lesion or not) or multiclass (which lesion).
         image_size: side of the training images, in pixels.
         train_tower: frozen, all, or how many of the tower's last blocks are trained.
@@ -61,7 +64,7 @@ class RecipeConfig(TrainingSettings):
     vlm: str = "mini"
     decoder: str = "Unet"
     pack: str = "endoscopy"
-    methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("baseline", "mcdrl")
+    methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("baseline", "adjusted")
     task: Literal["binary", "multiclass"] = "binary"
     image_size: int = Field(96, ge=32)
     train_tower: Literal["frozen", "all"] | int = "frozen"
@@ -86,6 +89,12 @@ class RecipeConfig(TrainingSettings):
     def loop(self) -> TrainingSettings:
         """The settings of the loop alone."""
         return TrainingSettings(**{k: getattr(self, k) for k in TrainingSettings.model_fields})
+
+    @property
+    def adjustment(self) -> AdjustmentSettings:
+        """What the method ``adjusted`` adjusts by."""
+        names = AdjustmentSettings.model_fields
+        return AdjustmentSettings(**{name: getattr(self, name) for name in names})
 
     @staticmethod
     def flag(field: str) -> str:

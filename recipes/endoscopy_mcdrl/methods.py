@@ -1,4 +1,4 @@
-"""The models that are compared: plain training and MCDRL, alike in all but the method."""
+"""The models that are compared, alike in all but the method."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ import torch
 
 from deconfound import CausalLoss, CausalSegmenter
 from deconfound.packs import PromptPack
+from deconfound.training.adjusting import Watch, build_adjustment
+from deconfound.training.adjustment import Adjustment
+from deconfound.training.loading import ImageDataset
 
 from .config import Method, RecipeConfig
 
-TITLES: dict[Method, str] = {"baseline": "Baseline", "mcdrl": "MCDRL"}
+TITLES: dict[Method, str] = {
+    "baseline": "Baseline",
+    "mcdrl": "MCDRL",
+    "adjusted": "MCDRL + do(z)",
+}
 
 
 def build_model(method: Method, config: RecipeConfig, pack: PromptPack) -> CausalSegmenter:
@@ -22,7 +29,7 @@ def build_model(method: Method, config: RecipeConfig, pack: PromptPack) -> Causa
     """
     torch.manual_seed(config.seed)
     parts: dict[str, Any] = {"selector": "all", "intervention": "identity"}
-    if method == "mcdrl":
+    if method != "baseline":
         parts = {
             "selector": {"name": "mtrs", "alpha": config.alpha},
             "dictionary": {"name": "text", "centre": config.centre},
@@ -46,11 +53,24 @@ def build_model(method: Method, config: RecipeConfig, pack: PromptPack) -> Causa
 
 def build_criterion(method: Method, config: RecipeConfig, model: CausalSegmenter) -> CausalLoss:
     """Return the objective of one method: the baseline's is the segmentation loss alone."""
-    mcdrl = method == "mcdrl"
+    causal = method != "baseline"
     return CausalLoss(
         model.prompts,
         segmentation=config.segmentation_loss,
-        lambda_causal=config.lambda_causal if mcdrl else 0.0,
-        lambda_contrast=config.lambda_contrast if mcdrl else 0.0,
+        lambda_causal=config.lambda_causal if causal else 0.0,
+        lambda_contrast=config.lambda_contrast if causal else 0.0,
         temperature=config.tau,
     )
+
+
+def build_method_adjustment(
+    method: Method,
+    config: RecipeConfig,
+    model: CausalSegmenter,
+    images: ImageDataset,
+    progress: Watch | None = None,
+) -> Adjustment:
+    """Return what one method adjusts by while it is trained; nothing but for ``adjusted``."""
+    if method != "adjusted":
+        return Adjustment()
+    return build_adjustment(config.adjustment, model, images, model.pack, progress)

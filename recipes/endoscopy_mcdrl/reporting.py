@@ -9,21 +9,25 @@ from datetime import datetime
 import numpy as np
 import torch
 from rich.console import Console
-from torch.utils.data import default_collate
+from torch.utils.data import ConcatDataset, default_collate
 
 from deconfound import CausalSegmenter
+from deconfound.data import FolderDataset
+from deconfound.diagnostics import WhatWasUsed, drawn, take_evenly, what_was_used
 from deconfound.packs import PromptPack
 from deconfound.training import History, MethodResult, ReportContext, RunFolder, write_report
 from deconfound.training.metrics import predicted_mask
 from deconfound.training.report import ConfounderEntry, Example
 from deconfound.types import Explanation
 
-from .cohort import Cohort
+from .cohort import Cohort, ImageSet
 from .config import RecipeConfig, load_profile
 from .console import note
 from .methods import TITLES
 
 GALLERY = 6
+LOOKED_AT = 256
+"""Images that the section about the dictionary's use is made from."""
 
 
 def report(
@@ -53,8 +57,24 @@ def report(
         config=config.model_dump(mode="json"),
         notes=_notes(config),
         created=f"{datetime.now():%d %B %Y, %H:%M}",
+        used=_used(models[-1], cohort),
     )
     write_report(run.report_path, context, pictures=config.pictures)
+
+
+def _used(model: CausalSegmenter, cohort: Cohort) -> WhatWasUsed:
+    """Ask the last model about images that no weight was fitted to, of every site."""
+    seen = (cohort.validation, cohort.target)
+    batch = take_evenly(ConcatDataset(seen), cohort.sites, LOOKED_AT, _patients(seen))
+    return what_was_used(model, batch, do=drawn(model.pack))
+
+
+def _patients(sets: Sequence[ImageSet]) -> list[str] | None:
+    """Return the patient of each image, where files tell; a frame of nobody's is on its own."""
+    samples = [s for one in sets if isinstance(one, FolderDataset) for s in one.samples]
+    if len(samples) < sum(len(one) for one in sets):
+        return None
+    return [f"{s.site}/{s.image if s.group is None else s.group}" for s in samples]
 
 
 def command(config: RecipeConfig, cohort: Cohort) -> str:

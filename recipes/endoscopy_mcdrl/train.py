@@ -31,7 +31,7 @@ from .cohort import Cohort, assemble
 from .config import Method, RecipeConfig
 from .console import counting, note
 from .flags import parse_config
-from .methods import TITLES, build_criterion, build_model
+from .methods import TITLES, build_criterion, build_method_adjustment, build_model
 from .reporting import report
 
 # What may differ between a run and its resumption.
@@ -79,6 +79,13 @@ def _train_one(
 ) -> tuple[MethodResult, History]:
     """Train one method, keep its model, and score it on the held-out site."""
     criterion = build_criterion(method, config, model)
+    adjustment = counting(
+        console,
+        "reading",
+        lambda progress: build_method_adjustment(method, config, model, cohort.train, progress),
+    )
+    for remark in adjustment.notes:
+        note(console, f"{TITLES[method]}: {remark}")
     with TrainingProgress(console) as progress:
         history = fit(
             model,
@@ -90,6 +97,7 @@ def _train_one(
             progress,
             method=method,
             fabric=fabric,
+            adjustment=adjustment,
         )
     if fabric.is_global_zero:
         model.save_pretrained(run.model_path(method))

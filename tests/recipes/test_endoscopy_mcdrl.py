@@ -65,7 +65,7 @@ def test_a_run_folder_explains_itself(run: Path) -> None:
     assert {"README.txt", "config.json", "metrics.jsonl", "results.json", "report.html"} <= names
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [(x["method"], x["epoch"]) for x in lines] == [
-        ("baseline", 0), ("baseline", 1), ("mcdrl", 0), ("mcdrl", 1)
+        ("baseline", 0), ("baseline", 1), ("adjusted", 0), ("adjusted", 1)
     ]  # fmt: skip
     page = (run / "report.html").read_text()
     assert "E-colonoscopy" in page

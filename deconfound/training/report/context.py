@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deconfound.errors import ConfigurationError
 from deconfound.training.history import History
 from deconfound.training.metrics import MethodResult
+
+if TYPE_CHECKING:
+    from deconfound.diagnostics import WhatWasUsed
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class ReportContext:
         config: every setting, shown folded.
         notes: what a reader must know before using a number ("rendered images", "oracle").
         created: date and time in words.
+        used: what the last method's model used; the section is left out where it is None.
         oracle: whether the held-out site itself chose the weights (DESIGN section 5).
     """
 
@@ -87,6 +91,7 @@ class ReportContext:
     config: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     created: str = ""
+    used: WhatWasUsed | None = None
     oracle: bool = False
 
     def __post_init__(self) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -22,19 +19,13 @@ from deconfound.training.overlays import (
     to_picture,
 )
 from deconfound.training.report.context import Example, ReportContext
+from deconfound.training.report.svg import LINE, MUTED, SERIES, Panel, draw
 
 try:
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
     from matplotlib.ticker import MaxNLocator
 except ImportError as error:
     raise missing_extra("matplotlib", "the report") from error
-
-#: Colours that no drawing uses; each stands for one of the page's, which follow light and dark.
-INK, MUTED, LINE = "#0a0b01", "#0a0b02", "#0a0b03"
-SERIES = ("#0a0b04", "#0a0b05", "#0a0b06", "#0a0b07")
-THEME = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)"}
-THEME |= {colour: f"var(--series-{number})" for number, colour in enumerate(SERIES)}
 
 #: Longer side of an embedded picture, in pixels.
 PICTURE_SIZE = 320
@@ -46,23 +37,6 @@ CURVES = (
     ("causal", "Causal loss", "unweighted"),
     ("contrast", "Contrastive loss", "unweighted"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """A drawing with its words.
-
-    Attributes:
-        title: what it shows.
-        caption: unit or legend.
-        content: inline SVG, or a ``data:`` address.
-        alt: what it says, for those who do not see it.
-    """
-
-    title: str
-    caption: str
-    content: str
-    alt: str
 
 
 def curve_panels(context: ReportContext) -> list[Panel]:
@@ -92,13 +66,7 @@ def _computed(curve: np.ndarray) -> np.ndarray:
 
 
 def _curves(curves: Sequence[np.ndarray], start: int | None, kept: Sequence[int]) -> str:
-    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "deconfound", "font.size": 10}
-    with rc_context(style):
-        figure = Figure(figsize=(4.2, 2.3), layout="constrained")
-        axes = figure.add_subplot()
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(LINE)
-        axes.tick_params(colors=MUTED, length=0)
+    def paint(axes: Axes) -> None:
         axes.grid(axis="y", color=LINE, linewidth=0.7)
         axes.set_xlabel("epoch", color=MUTED)
         axes.set_xlim(0.5, max(len(curve) for curve in curves) + 0.5)
@@ -113,44 +81,34 @@ def _curves(curves: Sequence[np.ndarray], start: int | None, kept: Sequence[int]
                 best = kept[number]
                 axes.plot(best + 1, curve[best], "o", color=colour, markersize=5.5)
         if start is not None:
-            axes.axvline(start + 0.5, color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
-            axes.annotate(
-                "intervention on",
-                (start + 0.5, 1.0),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                color=MUTED,
-                fontsize=8.5,
-                ha="center",
-                annotation_clip=False,
-            )
-        buffer = io.StringIO()
-        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    return _themed(buffer.getvalue())
+            _mark_start(axes, start + 0.5)
+
+    return draw(paint)
 
 
-def _themed(svg: str) -> str:
-    """Cut the file's wrapping off and let the page's colours and fonts in."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    svg = svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
-    for colour, variable in THEME.items():
-        svg = svg.replace(colour, variable)
-    return svg
+def _mark_start(axes: Axes, place: float) -> None:
+    axes.axvline(place, color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
+    axes.annotate(
+        "intervention on",
+        (place, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        color=MUTED,
+        fontsize=8.5,
+        ha="center",
+        annotation_clip=False,
+    )
 
 
 def example_panels(example: Example, context: ReportContext) -> list[Panel]:
     """Draw image, truth, every method's contours, and the similarity map of one example."""
-    picture = _sized(to_picture(example.image))
+    picture = sized(to_picture(example.image))
     of_classes = PALETTE if context.multiclass else TRUTH
     truth = draw_contours(picture, example.truth, of_classes)
     panels = [
-        Panel("Image", "", _embedded(picture), f"{example.title}, the image itself"),
-        Panel("Truth", "", _embedded(truth), f"{example.title}, true contour"),
+        Panel("Image", "", embedded(picture), f"{example.title}, the image itself"),
+        Panel("Truth", "", embedded(truth), f"{example.title}, true contour"),
     ]
     for method, predicted in example.predictions.items():
         if context.multiclass:
@@ -159,20 +117,22 @@ def example_panels(example: Example, context: ReportContext) -> list[Panel]:
             drawn = draw_contours(truth, predicted, PREDICTION)
         dice = f"Dice {100 * example.dice[method]:.1f}%"
         alt = f"{example.title}, contour predicted by {method}, {dice}"
-        panels.append(Panel(method, dice, _embedded(drawn), alt))
+        panels.append(Panel(method, dice, embedded(drawn), alt))
     heat = draw_heat(picture, example.scores, example.kept)
     share = f"{100 * example.kept.mean():.0f}% kept"
     alt = f"{example.title}, similarity to the lesion texts, regions kept outlined in white"
-    return [*panels, Panel("Similarity Ŝ", share, _embedded(heat), alt)]
+    return [*panels, Panel("Similarity Ŝ", share, embedded(heat), alt)]
 
 
-def _sized(picture: Image.Image) -> Image.Image:
+def sized(picture: Image.Image) -> Image.Image:
+    """Scale a picture to the size at which it is embedded."""
     scale = PICTURE_SIZE / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def _embedded(picture: Image.Image) -> str:
+def embedded(picture: Image.Image) -> str:
+    """Return the picture as a ``data:`` address."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=90, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -71,6 +71,7 @@ def render_report(context: ReportContext, *, pictures: bool = True) -> str:
         reading=reading(context, paired),
         curves=curve_panels(context),
         examples=_examples(context) if pictures else [],
+        used=_used(context, pictures),
         legend=legend if context.multiclass else [],
         config=json.dumps(dict(context.config), indent=2, ensure_ascii=False),
     )
@@ -108,6 +109,21 @@ def _examples(context: ReportContext) -> list[dict[str, Any]]:
         }
         for example in context.examples
     ]
+
+
+def _used(context: ReportContext, pictures: bool) -> dict[str, Any] | None:
+    """Return what the section about the model's use of its dictionary shows, if there is one."""
+    if context.used is None:
+        return None
+    from deconfound.training.report.used import spread_panels, used_panels
+    from deconfound.training.report.used_words import overlap_sentences, used_sentences
+
+    return {
+        "sentences": used_sentences(context.used),
+        "warnings": overlap_sentences(context.used),
+        "panels": used_panels(context.used),
+        "pictures": spread_panels(context.used) if pictures else [],
+    }
 
 
 def _weights(example: Example, context: ReportContext) -> list[dict[str, Any]]:

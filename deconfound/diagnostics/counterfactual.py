@@ -1,0 +1,96 @@
+"""What the model would have said under each confounder: masks under do(z = m)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from deconfound.diagnostics.swapping import Only, Remembering, swapped
+from deconfound.errors import ConfigurationError, ShapeError
+
+if TYPE_CHECKING:
+    from deconfound.segmenter import CausalSegmenter
+
+Do = Callable[[Tensor, int], Tensor]
+"""do(z = m) on pictures: images (B, 3, H, W) in [0, 1] and m give images of the same shape."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counterfactuals:
+    """One prediction of the same images for every confounder.
+
+    Attributes:
+        names: the M confounders.
+        probabilities: (M, B, C, H, W), a sigmoid's for one channel, else a softmax's.
+    """
+
+    names: tuple[str, ...]
+    probabilities: Tensor
+
+    @property
+    def spread(self) -> Tensor:
+        """(B, H, W), standard deviation over z, of the channel that moves most; in [0, 0.5]."""
+        return self.probabilities.std(dim=0, correction=0).amax(dim=1)
+
+
+@torch.no_grad()
+def counterfactual_masks(
+    model: CausalSegmenter, images: Tensor, do: Do | None = None
+) -> Counterfactuals:
+    """Predict the images under do(z = m), for every m.
+
+    Without ``do`` it is done to features: regions become A(f, z_m) alone, in place of the sum over
+    z, and are decoded. This is what the *model* thinks a confounder does. With ``do`` it is done to
+    the pictures, and tells what the model does when a confounder is really there: a model that
+    adjusts gives the same mask, and its spread is small.
+
+    Args:
+        model: left as it was found. The tower runs once without ``do``, M times with it.
+        images: (B, 3, H, W), RGB in [0, 1].
+        do: sets confounder m of pictures, such as a renderer's.
+
+    Raises:
+        ConfigurationError: without ``do``, a layer that declares no effects, or one that the model
+            passes by (``intervening`` is False).
+        ShapeError: a ``do`` that returns another shape.
+    """
+    names = model.dictionary().names
+    ask = _features(model, images) if do is None else _pictures(model, images, do)
+    return Counterfactuals(names, torch.stack([probabilities(ask(m)) for m in range(len(names))]))
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """Return a sigmoid of logits (B, 1, H, W), a softmax over the channels of others."""
+    return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
+
+
+def _features(model: CausalSegmenter, images: Tensor) -> Callable[[int], Tensor]:
+    if not model.intervening:
+        raise ConfigurationError(
+            "do(z = m) in feature space: expected a model that intervenes, found one whose "
+            "`intervening` is False; set it, or give `do` for images"
+        )
+    normalised, tower = model.normalize(images), Remembering(model.tower)
+
+    def ask(m: int) -> Tensor:
+        with swapped(model, tower=tower, intervention=Only(model.intervention, m)):
+            return model(normalised)
+
+    return ask
+
+
+def _pictures(model: CausalSegmenter, images: Tensor, do: Do) -> Callable[[int], Tensor]:
+    def ask(m: int) -> Tensor:
+        done = do(images, m)
+        if done.shape != images.shape:
+            raise ShapeError(
+                f"do(z = {m}): expected images of shape {tuple(images.shape)}, found "
+                f"{tuple(done.shape)}"
+            )
+        return model(model.normalize(done))
+
+    return ask

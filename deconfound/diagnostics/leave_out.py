@@ -1,0 +1,96 @@
+"""What each confounder does to the output: the model without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from deconfound.diagnostics.swapping import FixedDictionary, Remembering, swapped
+from deconfound.errors import ConfigurationError
+from deconfound.types import Confounders
+
+if TYPE_CHECKING:
+    from deconfound.segmenter import CausalSegmenter
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LeaveOut:
+    """Logits with and without each confounder.
+
+    Attributes:
+        names: the M confounders.
+        change: (M, B, H, W), |Δ logit| where the confounder is left out, mean over channels.
+        changed: (M, B), share of an image's pixels whose predicted class becomes another.
+    """
+
+    names: tuple[str, ...]
+    change: Tensor
+    changed: Tensor
+
+    @property
+    def mean_change(self) -> Tensor:
+        """(M,), mean |Δ logit| over images and pixels."""
+        return self.change.mean(dim=(1, 2, 3))
+
+
+@torch.no_grad()
+def leave_out(model: CausalSegmenter, images: Tensor) -> LeaveOut:
+    """Leave out one confounder after the other, with the prior renormalised.
+
+    The dictionary is made anew each time: a centred one is centred on the mean of those that are
+    left. A model whose every row is 0 does not use its dictionary; a large row says that the output
+    depends on the confounder, which is necessary for an adjustment and not sufficient.
+
+    Args:
+        model: left as it was found. The tower runs once, the rest M + 1 times.
+        images: (B, 3, H, W), RGB in [0, 1].
+
+    Raises:
+        ConfigurationError: a dictionary of one confounder, or one in which a single confounder
+            has all of the prior.
+    """
+    z = model.dictionary()
+    centred = bool(getattr(model.dictionary, "centre", False))
+    normalised = model.normalize(images)
+    changes, changed = [], []
+    with swapped(model, tower=Remembering(model.tower)):
+        whole = model(normalised)
+        for m in range(len(z.names)):
+            with swapped(model, dictionary=FixedDictionary(without(z, m, centred))):
+                rest = model(normalised)
+            changes.append((rest - whole).abs().mean(dim=1))
+            changed.append((predicted(rest) != predicted(whole)).double().mean(dim=(1, 2)))
+    return LeaveOut(z.names, torch.stack(changes), torch.stack(changed))
+
+
+def without(confounders: Confounders, left_out: int, centred: bool = False) -> Confounders:
+    """Return the dictionary without one confounder.
+
+    Args:
+        confounders: M ≥ 2.
+        left_out: which, 0 to M - 1.
+        centred: whether embeddings have mean 0 under the prior and are to have it again.
+
+    Raises:
+        ConfigurationError: nothing is left, or nothing that has a prior.
+    """
+    kept = [m for m in range(len(confounders.names)) if m != left_out]
+    prior = confounders.prior[kept]
+    if not kept or not prior.sum() > 0:
+        raise ConfigurationError(
+            f"leave-out: expected a confounder with a prior beside "
+            f"{confounders.names[left_out]!r}, found none; name more confounders"
+        )
+    prior = prior / prior.sum()
+    embeddings = confounders.embeddings[kept]
+    if centred:
+        embeddings = embeddings - prior @ embeddings
+    return Confounders(embeddings, prior, tuple(confounders.names[m] for m in kept))
+
+
+def predicted(logits: Tensor) -> Tensor:
+    """Return the predicted class (B, H, W) of logits (B, C, H, W): a sigmoid's, or the largest."""
+    return (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)

@@ -1,0 +1,170 @@
+"""The section "What did the model use?": drawings of `deconfound.diagnostics.WhatWasUsed`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from deconfound.diagnostics import Agreement, AttentionDivergence, WhatWasUsed
+from deconfound.diagnostics.posterior import SitePosterior
+from deconfound.training.extras import missing_extra
+from deconfound.training.overlays import draw_heat, to_picture
+from deconfound.training.report.figures import embedded, sized
+from deconfound.training.report.svg import INK, LINE, MUTED, SERIES, Panel, draw
+
+try:
+    from matplotlib.axes import Axes
+    from matplotlib.patches import Rectangle
+    from matplotlib.ticker import MaxNLocator
+except ImportError as error:
+    raise missing_extra("matplotlib", "the report") from error
+
+BAR = SERIES[1]
+PICTURES = 3
+"""How many images are shown with their spread."""
+
+VISIBLE = 0.005
+"""Spread of a pixel's probability from which an image is shown."""
+
+
+def used_panels(used: WhatWasUsed) -> list[Panel]:
+    """Draw whatever there is: attention, leave-out, posterior by site, prompts against pixels."""
+    panels = []
+    if used.leave_out is not None:
+        panels.append(_leave_out(used.names, used.leave_out.mean_change))
+    if used.attention is not None:
+        panels.append(_attention(used.names, used.attention))
+    panels.append(_posterior(used.posterior))
+    if used.agreement:
+        panels.append(_agreement(used.agreement))
+    return panels
+
+
+def spread_panels(used: WhatWasUsed) -> list[Panel]:
+    """Draw where the mask depends on the confounder, on the images that say most about it."""
+    told = used.done or used.counterfactual
+    if told is None:
+        return []
+    spread = told.spread.cpu().numpy()
+    rows = np.argsort(-spread.mean(axis=(1, 2)), kind="stable")[:PICTURES]
+    rows = rows[spread[rows].max(axis=(1, 2)) >= VISIBLE]
+    panels = []
+    for row in sorted(rows.tolist()):
+        picture = sized(to_picture(used.close[row].cpu().numpy()))
+        largest = f"up to {100 * spread[row].max():.0f} points"
+        drawn = draw_heat(picture, spread[row])
+        alt = f"Image {row + 1}: where its mask depends on the confounder, {largest}"
+        panels.append(Panel(f"Image {row + 1}", largest, embedded(drawn), alt))
+    return panels
+
+
+def _leave_out(names: Sequence[str], change: Tensor) -> Panel:
+    values = change.cpu().numpy()
+
+    def paint(axes: Axes) -> None:
+        _rows(axes, names)
+        axes.barh(range(len(names)), values, height=0.62, color=BAR)
+        axes.set_xlim(0, 1.05 * values.max() or 1.0)
+        axes.set_xlabel("mean change of a logit", color=MUTED)
+
+    top = names[int(values.argmax())]
+    alt = f"Most for {top} ({values.max():.2g})" if values.any() else "Nothing changes"
+    caption = (
+        "How far the output moves when one confounder leaves the dictionary: a bar of length zero "
+        "is a confounder that this model does not use."
+    )
+    return Panel("Without each confounder", caption, draw(paint, _tall(names)), alt)
+
+
+def _attention(names: Sequence[str], attention: AttentionDivergence) -> Panel:
+    weights, prior = attention.weights.cpu().numpy(), attention.prior.cpu().numpy()
+
+    def paint(axes: Axes) -> None:
+        _rows(axes, names)
+        axes.barh(range(len(names)), 100 * weights, height=0.62, color=BAR)
+        for row, share in enumerate(100 * prior):
+            axes.plot([share, share], [row - 0.4, row + 0.4], color=INK, linewidth=1.6)
+        axes.set_xlim(left=0)
+        axes.set_xlabel("mean weight in percent; mark: prior", color=MUTED)
+
+    caption = (
+        f"Regions lie {attention.mean:.2f} from the prior on a scale where 0 repeats it and, for a "
+        f"uniform prior, 1 hears a single confounder; an adjustment weighs by the prior."
+    )
+    alt = f"Mean divergence of attention from the prior: {attention.mean:.3f}"
+    return Panel("Attention against the prior", caption, draw(paint, _tall(names)), alt)
+
+
+def _posterior(found: SitePosterior) -> Panel:
+    shares = np.nan_to_num(found.posterior.cpu().numpy())
+    seen = [row for row, count in enumerate(found.images.tolist()) if count]
+    sites = [found.sites[row] for row in seen]
+    top = max(float(shares.max()), 1e-9)
+
+    def paint(axes: Axes) -> None:
+        _rows(axes, found.names)
+        for column, row in enumerate(seen):
+            for m, share in enumerate(shares[row]):
+                cell = Rectangle((column - 0.47, m - 0.45), 0.94, 0.9, color=BAR, linewidth=0)
+                cell.set_alpha(0.8 * float(share) / top)
+                axes.add_patch(cell)
+                axes.text(
+                    column, m, f"{100 * share:.0f}", color=INK, fontsize=8, ha="center", va="center"
+                )
+        axes.set_xlim(-0.5, len(seen) - 0.5)
+        axes.set_xticks(range(len(seen)), [_short(site) for site in sites], color=MUTED)
+        axes.grid(False)
+        axes.set_xlabel("percent of each site", color=MUTED)
+
+    caption = (
+        "What the vision-language model reads at each site: columns that differ are the shift "
+        "between hospitals, in the words of the pack."
+    )
+    said = (
+        f"{site} mostly {found.names[int(shares[r].argmax())]}"
+        for site, r in zip(sites, seen, strict=True)
+    )
+    return Panel("Confounders by site", caption, draw(paint, _tall(found.names)), "; ".join(said))
+
+
+def _agreement(found: Sequence[Agreement]) -> Panel:
+    labels = [
+        f"{one.confounder}\n{'more' if one.sign > 0 else 'less'} {one.statistic}" for one in found
+    ]
+
+    def paint(axes: Axes) -> None:
+        _rows(axes, [label.replace("_", " ") for label in labels])
+        axes.axvline(0.5, color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
+        for row, one in enumerate(found):
+            axes.plot(one.auc_interval, [row, row], color=BAR, linewidth=2)
+            axes.plot(one.auc, row, "o", color=BAR, markersize=5.5)
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("AUC with 95% interval", color=MUTED)
+
+    caption = (
+        "Whether a prompt means to this model what can be measured in the pixels: at 0.5 (dashed) "
+        "the model's “dark” has nothing to do with dark, below it means the reverse."
+    )
+    said = "; ".join(f"{one.confounder} {one.auc:.2f}" for one in found)
+    return Panel("Prompts against pixels", caption, draw(paint, _tall(labels, 0.36)), said)
+
+
+def _rows(axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows, the first on top."""
+    axes.set_yticks(range(len(names)), names, color=INK, fontsize=9)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="x", color=LINE, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+
+
+def _tall(rows: Sequence[str], each: float = 0.24) -> tuple[float, float]:
+    return 4.2, 0.7 + each * max(len(rows), 3)
+
+
+def _short(site: str) -> str:
+    """Return a site's name as a column can hold it."""
+    return site if len(site) <= 6 else site[:5] + "…"

@@ -1,0 +1,79 @@
+"""Masks under do(z): those of a dictionary of one, and no spread where z does nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from deconfound.diagnostics import Counterfactuals, counterfactual_masks
+from deconfound.diagnostics.swapping import FixedDictionary, swapped
+from deconfound.errors import ConfigurationError, ShapeError
+from deconfound.types import Confounders
+
+
+@pytest.mark.parametrize("layer", ["film", "gated_mlp"])
+@pytest.mark.parametrize("classes", [1, 6])
+def test_it_is_the_model_whose_dictionary_holds_one_confounder(
+    build, images, layer, classes
+) -> None:
+    model = build(layer, classes=classes)
+    found = counterfactual_masks(model, images)
+    assert found.probabilities.shape == (12, 4, classes, 32, 32)
+    z = model.dictionary()
+    alone = Confounders(z.embeddings[5:6], torch.ones(1), z.names[5:6])
+    with torch.no_grad(), swapped(model, dictionary=FixedDictionary(alone)):
+        logits = model(model.normalize(images))
+    expected = logits.sigmoid() if classes == 1 else logits.softmax(dim=1)
+    torch.testing.assert_close(found.probabilities[5], expected, atol=1e-5, rtol=1e-4)
+    assert found.spread.shape == (4, 32, 32)
+    assert found.spread.max() > 1e-4
+
+
+def test_equal_confounders_have_no_spread(build, images) -> None:
+    model = build()
+    z = model.dictionary()
+    same = Confounders(z.embeddings[:1].expand(3, -1), torch.ones(3) / 3, z.names[:3])
+    with swapped(model, dictionary=FixedDictionary(same)):
+        found = counterfactual_masks(model, images)
+    assert found.spread.max() < 1e-6
+
+
+def test_the_spread_is_a_standard_deviation() -> None:
+    p = torch.rand(5, 2, 3, 4, 4, dtype=torch.float64)
+    expected = torch.as_tensor(p.numpy().std(axis=0).max(axis=1))
+    torch.testing.assert_close(Counterfactuals(("z",) * 5, p).spread, expected)
+
+
+def test_on_images_it_is_what_the_model_says_of_the_done_images(build, images) -> None:
+    model = build("identity")
+
+    def darken(pictures: torch.Tensor, m: int) -> torch.Tensor:
+        return pictures * (1 - m / 12)
+
+    found = counterfactual_masks(model, images, darken)
+    with torch.no_grad():
+        expected = model(model.normalize(images * (1 - 7 / 12))).sigmoid()
+    torch.testing.assert_close(found.probabilities[7], expected)
+    nothing = counterfactual_masks(model, images, lambda pictures, m: pictures)
+    assert nothing.spread.max() == 0
+
+
+def test_a_layer_without_effects_says_so(build, images) -> None:
+    with pytest.raises(ConfigurationError, match="a layer with `effects`, found CrossAttention"):
+        counterfactual_masks(build("cross_attention"), images)
+    passing_by = build()
+    passing_by.intervening = False
+    with pytest.raises(ConfigurationError, match="found one whose `intervening` is False"):
+        counterfactual_masks(passing_by, images)
+
+
+def test_a_do_that_changes_the_shape(build, images) -> None:
+    with pytest.raises(ShapeError, match=r"do\(z = 0\): expected images of shape \(4, 3, 32, 32\)"):
+        counterfactual_masks(build(), images, lambda pictures, m: pictures[..., :16])
+
+
+def test_the_model_is_left_as_it_was_found(build, images) -> None:
+    model = build()
+    parts = (model.tower, model.intervention)
+    counterfactual_masks(model, images)
+    assert parts == (model.tower, model.intervention)
