@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -45,7 +45,7 @@ def build_adjustment(
     if settings.render and operations:
         doing.append(Render(operations, settings.render))
     weights = None
-    if settings.weighting != "none":
+    if settings.weighs:
         posterior, classes = read(model, images, progress)
         report = balancing_weights(
             posterior, classes, len(pack.class_names), clip=settings.weight_limit
@@ -55,7 +55,7 @@ def build_adjustment(
             f"weights: effective sample size {report.ess:.0f} of {len(images)}, "
             f"largest {report.largest:.1f}",
         )
-    weigh = "loss" if settings.weighting == "loss" else "sampler"
+    weigh: Literal["loss", "sampler"] = "loss" if settings.weighting == "loss" else "sampler"
     return Adjustment(tuple(doing), weights, weigh, notes if doing or weights is not None else ())
 
 

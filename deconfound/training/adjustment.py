@@ -15,7 +15,9 @@ from deconfound.estimators.doing import Doing, Pictures
 
 
 class AdjustmentSettings(BaseModel):
-    """How a training adjusts; every field can be a flag. All of it off is plain training.
+    """How a training adjusts; every field can be a flag.
+
+    The defaults are the default training configuration (docs/results/causal.md has what was tried).
 
     Attributes:
         transplant: share of the training pictures whose lesion is put into other surroundings.
@@ -28,11 +30,21 @@ class AdjustmentSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    transplant: float = Field(0.0, ge=0, le=1)
-    restyle: float = Field(0.0, ge=0, le=1)
-    render: float = Field(0.0, ge=0, le=1)
+    transplant: float = Field(default=0.7, ge=0, le=1)
+    restyle: float = Field(default=0.0, ge=0, le=1)
+    render: float = Field(default=0.5, ge=0, le=1)
     weighting: Literal["none", "loss", "sampler"] = "none"
-    weight_limit: float = Field(10.0, ge=1)
+    weight_limit: float = Field(default=10.0, ge=1)
+
+    @classmethod
+    def off(cls) -> AdjustmentSettings:
+        """Return the settings of plain training."""
+        return cls(transplant=0, restyle=0, render=0, weighting="none")
+
+    @property
+    def weighs(self) -> bool:
+        """Whether images are weighted."""
+        return self.weighting != "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,172 @@
+"""``deconfound benchmark causal``: train, score, and write what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from deconfound.benchmark.cells import Outcome, plan
+from deconfound.benchmark.dictionaries import QUALITIES, RANKED
+from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.reading import percent, points
+from deconfound.benchmark.settings import BenchmarkSettings
+from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
+from deconfound.training.extras import missing_extra
+from deconfound.training.files import unwritable, write_json
+
+README = """\
+A benchmark of deconfound: who adjusts for confounders?
+
+report.html    the page to look at
+summary.json   the same numbers
+cells.jsonl    one finished model a line: Dice on three distributions, and by class and confounder
+settings.json  what was asked for
+work/          the model in work; gone when all is done
+
+The same command goes on where this one stopped.
+"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the benchmark as the flags say."""
+    from rich.console import Console
+
+    asked = _parse(arguments)
+    settings = asked.in_a_hurry() if asked.quick else asked
+    _check(settings)
+    console = Console(stderr=True)
+    _prepare(settings)
+    cells = plan(settings, {name: method.speaks for name, method in METHODS.items()})
+    outcomes = _run(cells, settings, console)
+    command = f"deconfound benchmark causal {shlex.join(arguments)}".strip()
+    _tell(outcomes, settings, command, console)
+
+
+def _parse(arguments: Sequence[str]) -> BenchmarkSettings:
+    try:
+        import tyro
+    except ImportError as error:
+        raise missing_extra("tyro", "the command line") from error
+    os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")
+    words = ["--json-output" if word == "--json" else word for word in arguments]
+    return tyro.cli(
+        BenchmarkSettings,
+        prog="deconfound benchmark causal",
+        args=words,
+        default=BenchmarkSettings.model_validate({}),
+    )
+
+
+def _check(settings: BenchmarkSettings) -> None:
+    """Refuse, before anything is rendered, names and sizes that do not exist."""
+    from deconfound.simulation import WORLDS
+
+    for kind, names, known in (
+        ("world", settings.worlds, WORLDS),
+        ("method", settings.methods, METHODS),
+        ("dictionary quality", settings.qualities, QUALITIES),
+    ):
+        for name in names:
+            if name not in known:
+                raise unknown_name(kind, name, known)
+    for size in settings.sizes:
+        if not 1 <= size <= len(RANKED):
+            raise ConfigurationError(
+                f"--sizes: expected 1 to {len(RANKED)} prompts, found {size}; choose among them"
+            )
+
+
+def _prepare(settings: BenchmarkSettings) -> None:
+    """Make the folder, or make sure that the one there was made with the same settings."""
+    mine = settings.model_dump(mode="json", exclude={"out", "json_output", "seeds", "methods",
+                                                     "worlds", "strengths", "sizes",
+                                                     "qualities", "accelerator"})  # fmt: skip
+    path = settings.out / "settings.json"
+    try:
+        settings.out.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            differ = sorted(key for key in mine if found.get(key) != mine[key])
+            if differ:
+                told = ", ".join(f"{k} ({found.get(k)} then, {mine[k]} now)" for k in differ)
+                raise RunFolderError(
+                    f"{settings.out}: expected the settings of the benchmark that is there, found "
+                    f"other values of {told}; give the same ones, or another --out"
+                )
+        (settings.out / "README.txt").write_text(README, encoding="utf-8")
+    except OSError as error:
+        raise unwritable(settings.out, error) from error
+    except ValueError as error:
+        raise RunFolderError(
+            f"{path}: expected settings as JSON, could not read them ({error}); restore the file, "
+            f"or choose another --out"
+        ) from error
+    write_json(path, mine)
+
+
+def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> list[Outcome]:
+    """Train the cells behind one bar for all of them."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    from deconfound.benchmark.progress import CellProgress
+    from deconfound.benchmark.runner import Ledger, run_cells
+
+    done = {outcome.cell for outcome in Ledger(settings.out).outcomes()}
+    finished = [cell for cell in cells if cell in done]
+    console.print(
+        f"{len(cells)} models to train, {len(finished)} of them finished; {settings.out}",
+        highlight=False,
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    with Progress(*columns, console=console) as bar:
+        watcher = CellProgress(bar, len(cells), len(finished), console)
+        return run_cells(cells, settings, settings.out, watcher, watcher.finished)
+
+
+def _tell(
+    outcomes: Sequence[Outcome], settings: BenchmarkSettings, command: str, console: Any
+) -> None:
+    """Write report and summary, and print the table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from deconfound.benchmark.report import shares_of, write_report
+
+    path = write_report(settings.out / "report.html", outcomes, settings, command)
+    shares = {world: shares_of(world, outcomes, settings) for world in settings.worlds}
+    summary = {world: [asdict(share) for share in found] for world, found in shares.items()}
+    write_json(settings.out / "summary.json", _finite(summary))
+    if settings.json_output:
+        print(json.dumps(_finite(summary), indent=2))
+        return
+    table = Table(title="Share of the confounding gap closed (95 % over seeds)")
+    for column in ("world", "method", "closed", "interventional", "reversed"):
+        table.add_column(column, justify="left" if column in ("world", "method") else "right")
+    for world, found in shares.items():
+        for share in found:
+            table.add_row(
+                world,
+                METHODS[share.cell.method].title,
+                percent(share.closed),
+                points(share.interventional),
+                points(share.reversed),
+            )
+    out = Console()
+    out.print(table)
+    out.print(f"The report: {path}", highlight=False, soft_wrap=True)
+
+
+def _finite(value: Any) -> Any:
+    """Return the value with numbers that JSON cannot hold, such as missing intervals, as null."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        return None
+    return value

@@ -1,0 +1,62 @@
+"""What the numbers say, in sentences that follow from the numbers alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.summary import Estimate, Share
+
+AIMS = {"renderable": 0.8, "mixed": 0.5}
+"""Shares that the default is to close."""
+
+
+def reading(shares: Sequence[Share]) -> list[str]:
+    """Return a few sentences on one world's shares at the base point."""
+    sentences = []
+    first = shares[0]
+    sentences.append(
+        f"In the world “{first.cell.world}” confounding costs plain training "
+        f"{points(first.gap)} Dice on the interventional distribution; this is the gap to close."
+    )
+    best = max(shares, key=lambda share: share.closed.mean)
+    sentences.append(
+        f"{METHODS[best.cell.method].title} closes most of it: {percent(best.closed)}."
+    )
+    default = next((share for share in shares if share.cell.method == "default"), None)
+    if default is not None and default is not best:
+        sentences.append(
+            f"The default closes {percent(default.closed)}, less than the best of its rivals here."
+        )
+    aim = AIMS.get(first.cell.world)
+    if default is not None and aim is not None:
+        reached = "reaches" if default.closed.mean >= aim else "misses"
+        sentences.append(f"It {reached} the aim of {100 * aim:.0f} %.")
+    unsure = [s for s in shares if not s.closed.low > 0 and s.closed.seeds > 1]
+    if unsure:
+        names = ", ".join(METHODS[share.cell.method].title for share in unsure)
+        sentences.append(f"Not told apart from closing nothing: {names}.")
+    if first.closed.seeds == 1:
+        sentences.append("One seed: no intervals, and differences of a few points are noise.")
+    return sentences
+
+
+def points(estimate: Estimate) -> str:
+    """Return a difference in points of Dice, with its interval."""
+    told = f"{100 * estimate.mean:.1f}"
+    return told + _interval(estimate)
+
+
+def percent(estimate: Estimate) -> str:
+    """Return a share in percent, with its interval."""
+    return f"{100 * estimate.mean:.0f} %" + _interval(estimate, 0)
+
+
+def _interval(estimate: Estimate, digits: int = 1) -> str:
+    if math.isnan(estimate.low):
+        return ""
+    if math.isinf(estimate.low):
+        return " (any share is possible: the gap is not clear of zero)"
+    low, high = 100 * estimate.low, 100 * estimate.high
+    return f" ({low:.{digits}f} to {high:.{digits}f})"

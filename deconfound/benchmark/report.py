@@ -1,0 +1,144 @@
+"""The benchmark's page: one HTML file that needs nothing but a browser."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deconfound.benchmark.cells import BASE_SIZE, BASE_STRENGTH, PLAIN, Cell, Outcome
+from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.reading import percent, points, reading
+from deconfound.benchmark.settings import BenchmarkSettings
+from deconfound.benchmark.summary import Estimate, Share, closed_share
+from deconfound.training.extras import missing_extra
+from deconfound.training.files import write_text
+
+TEMPLATE = "report.html.j2"
+
+
+def write_report(
+    path: Path, outcomes: Sequence[Outcome], settings: BenchmarkSettings, command: str
+) -> Path:
+    """Write the page; what is not finished is left out, and the page says how much is there."""
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError as error:
+        raise missing_extra("Jinja2", "the report") from error
+    loader = PackageLoader("deconfound.benchmark", ".")
+    page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    worlds = [found for world in settings.worlds if (found := _world(world, outcomes, settings))]
+    text = page.get_template(TEMPLATE).render(
+        worlds=worlds,
+        cells=len(outcomes),
+        minutes=sum(outcome.seconds for outcome in outcomes) / 60,
+        seeds=len({outcome.cell.seed for outcome in outcomes}),
+        settings=settings,
+        command=command,
+        machine=machine(),
+    )
+    write_text(path, text)
+    return path
+
+
+def shares_of(world: str, outcomes: Sequence[Outcome], settings: BenchmarkSettings) -> list[Share]:
+    """Return every method's share at the base point of a world, best first."""
+    cells = [Cell(world, method) for method in settings.methods]
+    found = [share for cell in cells if (share := closed_share(outcomes, cell))]
+    return sorted(found, key=lambda share: -share.closed.mean)
+
+
+def machine() -> str:
+    """Return what it ran on, in words."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    threads = torch.get_num_threads()
+    return f"{platform.machine()}, {threads} threads, {device}, torch {torch.__version__}"
+
+
+def _world(
+    world: str, outcomes: Sequence[Outcome], settings: BenchmarkSettings
+) -> dict[str, Any] | None:
+    from deconfound.benchmark.figures import closed_panel, heat_panel
+
+    shares = shares_of(world, outcomes, settings)
+    if not shares:
+        return None
+    at_base = [o for o in outcomes if replace(o.cell, seed=0, method=PLAIN) == Cell(world, PLAIN)]
+    heats = [
+        heat_panel([o for o in at_base if o.cell.method == method], METHODS[method].title)
+        for method in (PLAIN, "default")
+        if any(o.cell.method == method for o in at_base)
+    ]
+    ends = [(METHODS[PLAIN].title, Cell(world, PLAIN)), ("Unconfounded", Cell(world, PLAIN, 0.0))]
+    rows = [_end(title, cell, outcomes) for title, cell in ends]
+    return {
+        "name": world,
+        "reading": reading(shares),
+        "panels": [closed_panel(shares, world), *_axes(world, outcomes, settings)],
+        "heats": heats,
+        "rows": [*rows, *(_row(share) for share in shares)],
+    }
+
+
+def _end(title: str, cell: Cell, outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Lay out plain training and the oracle, between which all shares lie."""
+    mine = [o for o in outcomes if replace(o.cell, seed=0) == cell]
+    of = {
+        name: points(Estimate.of([getattr(o, name) for o in mine]))
+        for name in ("interventional", "observational", "reversed")
+    }
+    lesion, confounder, dice = min((o.worst() for o in mine), key=lambda entry: entry[2])
+    closed = "0 %" if cell.strength else "100 %"
+    return {"title": title, "what": "", "closed": closed, "gained": "–", **of,
+            "worst": f"{lesion}, {confounder.replace('_', ' ')}: {100 * dice:.0f}"}  # fmt: skip
+
+
+def _row(share: Share) -> dict[str, str]:
+    lesion, confounder, dice = share.worst
+    method = METHODS[share.cell.method]
+    return {
+        "title": method.title,
+        "what": method.what,
+        "closed": percent(share.closed),
+        "gained": points(share.gained),
+        "interventional": points(share.interventional),
+        "observational": points(share.observational),
+        "reversed": points(share.reversed),
+        "worst": f"{lesion}, {confounder.replace('_', ' ')}: {100 * dice:.0f}",
+    }
+
+
+def _axes(world: str, outcomes: Sequence[Outcome], settings: BenchmarkSettings) -> list[Any]:
+    """Draw Dice along strength, size and quality, as far as they were varied."""
+    from deconfound.benchmark.figures import axis_panel
+
+    axes = (
+        ("strength", "Strength of the confounding", "probability that the class decides",
+         [f"{s:g}" for s in sorted({BASE_STRENGTH, 0.0, *settings.strengths})]),
+        ("size", "Size of the dictionary", "prompts, nested",
+         [str(s) for s in sorted({BASE_SIZE, *settings.sizes})]),
+        ("quality", "Quality of the dictionary", "words",
+         list(dict.fromkeys(("true", *settings.qualities)))),
+    )  # fmt: skip
+    panels = []
+    for field, title, unit, labels in axes:
+        lines = {}
+        for method in (PLAIN, *settings.methods):
+            base = Cell(world, method)
+            points_found = []
+            for label in labels:
+                value = type(getattr(base, field))(label)
+                cell = replace(base, **{field: value})
+                dice = [o.interventional for o in outcomes if replace(o.cell, seed=0) == cell]
+                if dice:
+                    points_found.append((label, sum(dice) / len(dice)))
+            if len(points_found) > 2:
+                lines[METHODS[method].title] = points_found
+        if lines:
+            caption = "interventional Dice; " + ", ".join(lines)
+            panels.append(axis_panel(title, caption, lines, unit))
+    return panels

@@ -1,0 +1,143 @@
+"""One cell after another: train, score, write the line; what is finished is never repeated."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from deconfound import CausalLoss, CausalSegmenter
+from deconfound.benchmark.cells import Cell, Outcome
+from deconfound.benchmark.dictionaries import pack_for
+from deconfound.benchmark.fitting import fit_parts
+from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.scoring import by_cell, score
+from deconfound.benchmark.settings import BenchmarkSettings
+from deconfound.benchmark.worlds import DISTRIBUTIONS, scored_images, training_images
+from deconfound.errors import RunFolderError
+from deconfound.training.adjusting import build_adjustment
+from deconfound.training.engine import fit
+from deconfound.training.progress import Watcher
+from deconfound.training.run_folder import RunFolder
+from deconfound.training.settings import TrainingSettings
+
+DECODER = {"name": "FPN", "decoder_pyramid_channels": 64, "decoder_segmentation_channels": 64}
+"""Small, and quick to learn on the tower's own grid."""
+
+LEDGER = "cells.jsonl"
+
+
+class Ledger:
+    """The finished cells of a benchmark, a line each.
+
+    Args:
+        folder: where ``cells.jsonl`` is, or will be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / LEDGER
+
+    def outcomes(self) -> list[Outcome]:
+        """Read every whole line; one cut short by a kill is left out.
+
+        Raises:
+            RunFolderError: a whole line is no cell.
+        """
+        if not self.path.exists():
+            return []
+        lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
+        return [self._parsed(number, line) for number, line in enumerate(lines, start=1)]
+
+    def append(self, outcome: Outcome) -> None:
+        """Add a finished cell, after cutting off a line that a kill left torn."""
+        whole = "".join(json.dumps(each.to_json()) + "\n" for each in self.outcomes())
+        draft = self.path.with_suffix(".draft")
+        draft.write_text(whole + json.dumps(outcome.to_json()) + "\n", encoding="utf-8")
+        draft.replace(self.path)
+
+    def _parsed(self, number: int, line: str) -> Outcome:
+        try:
+            return Outcome.from_json(json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(
+                f"{self.path}, line {number}: expected a finished cell as JSON, found "
+                f"{line[:40]!r} ({error}); delete that line, and the cell is trained again"
+            ) from error
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    settings: BenchmarkSettings,
+    folder: Path,
+    watcher: Watcher,
+    finished: Callable[[Outcome], None] = lambda outcome: None,
+) -> list[Outcome]:
+    """Train and score what is not finished yet.
+
+    Args:
+        cells: to be done, in order.
+        settings: sizes and budget.
+        folder: of the ledger and of the model in work.
+        watcher: told of every step.
+        finished: called after each cell.
+
+    Returns:
+        The outcome of every cell, in their order.
+    """
+    ledger = Ledger(folder)
+    known = {outcome.cell: outcome for outcome in ledger.outcomes()}
+    for cell in cells:
+        if cell not in known:
+            known[cell] = run_cell(cell, settings, folder / "work" / cell.name, watcher)
+            ledger.append(known[cell])
+        finished(known[cell])
+    return [known[cell] for cell in cells]
+
+
+def run_cell(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Watcher) -> Outcome:
+    """Train one model and score it; ``folder`` holds its checkpoints until it is done."""
+    started = time.monotonic()
+    method, pack = METHODS[cell.method], pack_for(cell.size, cell.quality)
+    images = training_images(cell.world, cell.strength, cell.seed, settings)
+    torch.manual_seed(cell.seed)
+    parts = {"selector": "all", "intervention": "identity", **method.parts}
+    model = CausalSegmenter(DECODER, pack, "mini", classes=1 + len(pack.class_names), **parts)
+    fit_parts(model, images.train)
+    run = RunFolder.create(folder, {"cell": cell.name}, resume=(folder / "config.json").exists())
+    fit(
+        model,
+        CausalLoss(model.prompts, "ce+dice", method.lambda_causal, 0.0),
+        images.train,
+        images.validation,
+        _loop(settings, cell),
+        run,
+        watcher,
+        method=cell.method,
+        adjustment=build_adjustment(method.adjustment, model, images.train, pack),
+    )
+    dice = {}
+    for distribution in DISTRIBUTIONS:
+        sample = scored_images(cell.world, distribution, cell.seed, settings)
+        dice[distribution] = score(model, sample)
+        if distribution == "interventional":
+            table = by_cell(dice[distribution], sample)
+    shutil.rmtree(folder)
+    means = {distribution: float(each.mean()) for distribution, each in dice.items()}
+    return Outcome(cell, **means, table=table, seconds=time.monotonic() - started)
+
+
+def _loop(settings: BenchmarkSettings, cell: Cell) -> TrainingSettings:
+    """Return the loop's settings: the intervention is on from the start, as runs are short."""
+    return TrainingSettings.model_validate(
+        {
+            "epochs": settings.epochs,
+            "lr": settings.lr,
+            "seed": cell.seed,
+            "accelerator": settings.accelerator,
+            "intervention_start": 0.0,
+        }
+    )

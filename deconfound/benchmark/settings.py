@@ -1,0 +1,68 @@
+"""Everything that the benchmark can be told, each a flag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class BenchmarkSettings(BaseModel):
+    """Train every method in every world, and say which share of the confounding gap it closes.
+
+    Attributes:
+        out: folder for cells, report and what else is written; the same command goes on there.
+        quick: two methods beside plain training and the oracle, one seed, one strength: at most
+            ten minutes on two cores.
+        worlds: renderable: every confounder can be drawn onto a finished picture; mixed: a third
+            of the edges cannot; unrenderable: none can.
+        methods: what is trained besides plain training, which always is.
+        strengths: of the confounding in training; 0 and 0.95 are always among them.
+        sizes: of the dictionary, in prompts.
+        qualities: of the dictionary's words: true, paraphrased, partly_missing, wrong.
+        seeds: how many repetitions: scenes, initial weights and order all differ.
+        images: training images, a fifth of them set aside to choose the epoch.
+        test_images: of each of the three distributions.
+        image_size: side, in pixels.
+        epochs: passes over the training images.
+        lr: learning rate.
+        accelerator: auto, cpu, cuda or mps.
+        json_output: print the summary as JSON (--json).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    out: Path = Path("runs/causal")
+    quick: bool = False
+    worlds: tuple[str, ...] = ("renderable", "mixed")
+    methods: tuple[str, ...] = (
+        *("mcdrl", "enumeration", "film", "prior_only", "front_door", "kmeans", "erasure"),
+        *("statistics", "weighting", "restyle", "render", "transplant", "default"),
+    )
+    strengths: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.0, 0.5, 0.8, 0.95, 0.99)
+    sizes: tuple[int, ...] = (3, 6, 9, 12, 15)
+    qualities: tuple[str, ...] = ("true", "paraphrased", "partly_missing", "wrong")
+    seeds: int = Field(default=3, ge=1)
+    images: int = Field(default=750, ge=50)
+    test_images: int = Field(default=400, ge=20)
+    image_size: int = Field(default=96, ge=32)
+    epochs: int = Field(default=8, ge=1)
+    lr: float = Field(default=2e-3, gt=0)
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    json_output: bool = False
+
+    def in_a_hurry(self) -> BenchmarkSettings:
+        """Return these settings cut down to what ``quick`` promises."""
+        return self.model_copy(
+            update={
+                "methods": ("mcdrl", "default"),
+                "strengths": (0.0, 0.95),
+                "sizes": (12,),
+                "qualities": ("true",),
+                "seeds": 1,
+                "images": 500,
+                "test_images": 200,
+                "epochs": 5,
+            }
+        )
