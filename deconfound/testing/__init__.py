@@ -14,11 +14,13 @@ Needs ``pip install "deconfound[test]"``.
 from deconfound.testing.dictionaries import ConfounderDictionaryContract
 from deconfound.testing.doing import DoingContract
 from deconfound.testing.interventions import InterventionLayerContract
+from deconfound.testing.refuters import RefuterContract
 from deconfound.testing.selectors import RegionSelectorContract
 
 __all__ = [
     "ConfounderDictionaryContract",
     "DoingContract",
     "InterventionLayerContract",
+    "RefuterContract",
     "RegionSelectorContract",
 ]

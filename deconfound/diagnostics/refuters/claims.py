@@ -1,0 +1,39 @@
+"""From an interval to a verdict: the two claims that a change can be held against."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from deconfound.diagnostics.refuters.base import Verdict
+from deconfound.diagnostics.refuters.interval import Interval
+
+Claim = Literal["falls", "stays"]
+
+#: A loss below this is none: 0.1 points of Dice.
+MARGIN = 0.001
+#: A change up to this still counts as staying: 1 point of Dice.
+TOLERANCE = 0.01
+
+
+def verdict(claim: Claim, found: Interval, margin: float) -> Verdict:
+    """Hold a change against a claim.
+
+    ``falls``: the score gets worse by more than ``margin``. Supported where the whole interval lies
+    below -margin, refuted where all of it lies above: what was taken away did not count.
+
+    ``stays``: the score moves by no more than ``margin`` (an equivalence test by interval).
+    Supported where the whole interval lies within ±margin, refuted where all of it lies outside.
+
+    Args:
+        claim: which of the two.
+        found: the change, with its interval.
+        margin: in the unit of the score.
+    """
+    if claim == "falls":
+        if found.high < -margin:
+            return "supported"
+        return "refuted" if found.low >= -margin else "inconclusive"
+    if -margin <= found.low and found.high <= margin:
+        return "supported"
+    outside = found.high < -margin or found.low > margin
+    return "refuted" if outside else "inconclusive"

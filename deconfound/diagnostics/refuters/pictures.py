@@ -1,0 +1,100 @@
+"""The images on which a trained model is doubted: a site, rendered or from a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deconfound.data import FolderDataset, Sample, group_ids, read_manifest
+from deconfound.data.memory import MemoryDataset
+from deconfound.errors import unknown_name
+from deconfound.segmenter import CausalSegmenter
+
+#: Added to a run's seed: pictures that it has not rendered.
+OTHER_PICTURES = 1000
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images with masks.
+
+    Attributes:
+        images: a dataset of items with ``image`` and ``mask``.
+        groups: the patient of each image.
+        source: where they come from, in words.
+    """
+
+    images: Any
+    groups: list[str]
+    source: str
+
+
+def rendered(name: str | None, count: int, size: int, seed: int, multiclass: bool) -> Pictures:
+    """Render pictures that no run has seen, where confounders do not go with classes.
+
+    Args:
+        name: of the site; None is the last.
+        count: how many.
+        size: pixels along each side.
+        seed: the run's.
+        multiclass: masks hold the class; else 1 for any lesion.
+
+    Raises:
+        UnknownNameError: no such site.
+    """
+    from deconfound import simulation
+
+    sites = {site.name: site for site in simulation.SITES}
+    name = _known(name, list(sites), "rendered site")
+    drawn = simulation.RenderedSite(sites[name], size, count, seed + OTHER_PICTURES)
+    items = [drawn[i] for i in range(count)]
+    images = torch.stack([(255 * item["image"]).round().to(torch.uint8) for item in items])
+    masks = torch.stack([item["mask"].to(torch.uint8) for item in items])
+    masks = masks if multiclass else masks.clamp_max(1)
+    where = torch.zeros(count, dtype=torch.int64)
+    dataset = MemoryDataset(images, masks, drawn.classes, where)
+    return Pictures(dataset, drawn.groups, f"rendered site {name}")
+
+
+def from_manifest(
+    path: Path, name: str | None, count: int, size: int, model: CausalSegmenter
+) -> Pictures:
+    """Read the images of one site of a manifest.
+
+    Args:
+        path: ``manifest.csv``.
+        name: of the site; None is the last.
+        count: at most so many, evenly from the whole site.
+        size: pixels along each side.
+        model: which decides about classes.
+
+    Raises:
+        DataError: a manifest or site that cannot be used.
+        UnknownNameError: no such site.
+    """
+    sites = {site.name: site for site in read_manifest(path)}
+    site = sites[_known(name, list(sites), f"site of {path}")]
+    site.require_sound()
+    samples = _evenly(site.samples, count)
+    dataset = FolderDataset(
+        samples, size, model.pack.class_names, multiclass=model.classes > 1, cache_bytes=1 << 28
+    )
+    return Pictures(dataset, group_ids(samples), f"site {site.name} of {path.name}")
+
+
+def _known(name: str | None, known: Sequence[str], kind: str) -> str:
+    if name is None:
+        return known[-1]
+    if name not in known:
+        raise unknown_name(kind, name, known)
+    return name
+
+
+def _evenly(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """Return at most ``count`` samples, spread over all of them."""
+    chosen = min(count, len(samples))
+    return [samples[i * len(samples) // chosen] for i in range(chosen)]

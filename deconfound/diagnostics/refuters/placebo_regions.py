@@ -1,0 +1,51 @@
+"""Regions chosen by words that mean nothing: does it matter where the intervention acts?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from deconfound.diagnostics.refuters.base import (
+    SEEDS,
+    HasRegionPrompts,
+    Refutation,
+    Refuter,
+    Subject,
+)
+from deconfound.diagnostics.refuters.changed_dictionary import require_seeds
+from deconfound.diagnostics.refuters.claims import MARGIN, verdict
+from deconfound.diagnostics.refuters.interval import interval
+
+
+class PlaceboRegions(Refuter):
+    """Turns the class embeddings that select regions; the dictionary stays.
+
+    Refuted: any regions would have done, and what the method gains, it does not gain by selecting.
+
+    Args:
+        margin: what counts as a loss, in the unit of the score.
+    """
+
+    name = "placebo region prompts"
+    decisive = False
+
+    def __init__(self, margin: float = MARGIN) -> None:
+        self.margin = margin
+
+    def refute(self, subject: Subject, seeds: Sequence[int] = SEEDS) -> Refutation:
+        """Compare the regions of the real prompts with those of placebos."""
+        if not isinstance(subject, HasRegionPrompts):
+            return self.without_answer(f"{type(subject).__name__} selects no regions by prompts.")
+        z = subject.dictionary()
+        rows = [
+            subject.with_placebo_regions(seed).estimate(z, seed) - subject.estimate(z, seed)
+            for seed in require_seeds(seeds)
+        ]
+        found = interval(torch.stack(rows), subject.groups)
+        reason = (
+            f"With regions chosen by prompts that point at nothing: the score should fall, and "
+            f"changed by {found.effect:+.4f} [{found.low:+.4f}, {found.high:+.4f}]."
+        )
+        judgement = verdict("falls", found, self.margin)
+        return Refutation(self.name, *found, judgement, reason, self.decisive)

@@ -1,0 +1,276 @@
+"""Refuters in worlds whose answer is known: right both ways, and none that does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from itertools import cycle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deconfound.diagnostics.refuters import (
+    ChangedDictionary,
+    DummyOutcome,
+    LeaveOneOut,
+    PermutedPairs,
+    PlaceboDictionary,
+    PlaceboRegions,
+    RandomCommonCause,
+    ScmSubject,
+    Subset,
+    attention,
+    backdoor,
+    overall,
+    refute,
+    regression,
+)
+from deconfound.diagnostics.refuters.placebo import rotated
+from deconfound.errors import ConfigurationError, UnknownNameError
+from deconfound.simulation import random_scm
+from deconfound.testing.refuters import RefuterContract, confounded_world
+from deconfound.testing.scm_strategies import scms
+from deconfound.testing.strategies import seeds
+from deconfound.types import Confounders
+
+WORLDS = 100
+
+
+class TestPlacebo(RefuterContract):
+    def make(self):
+        return PlaceboDictionary()
+
+
+class TestPermuted(RefuterContract):
+    def make(self):
+        return PermutedPairs()
+
+
+class TestRandomCommonCause(RefuterContract):
+    catches = False
+
+    def make(self):
+        return RandomCommonCause()
+
+
+class TestLeaveOneOut(RefuterContract):
+    def make(self):
+        return LeaveOneOut("z0")
+
+
+class TestSubset(RefuterContract):
+    def make(self):
+        return Subset()
+
+
+class TestDummyOutcome(RefuterContract):
+    catches = False
+
+    def make(self):
+        return DummyOutcome()
+
+
+# --- known-bad refuters fail the contract -----------------------------------------------
+
+
+class NoOp(PlaceboDictionary):
+    """A placebo that is the real dictionary."""
+
+    def change(self, confounders, seed):
+        return confounders
+
+
+class Reordered(PlaceboDictionary):
+    """Rows in another order, each with its own prior: the same dictionary to any model."""
+
+    def change(self, confounders, seed):
+        return Confounders(
+            confounders.embeddings.flip(0), confounders.prior.flip(0), confounders.names[::-1]
+        )
+
+
+class YesMan(PlaceboDictionary):
+    """Supports whatever it sees."""
+
+    def judged(self, found):
+        return replace(super().judged(found), verdict="supported")
+
+
+class Vandal(PlaceboDictionary):
+    """Writes to the dictionary it is shown."""
+
+    def change(self, confounders, seed):
+        confounders.embeddings.mul_(-1)
+        return super().change(confounders, seed)
+
+
+class Dice(PlaceboDictionary):
+    """Draws from the global random state."""
+
+    def change(self, confounders, seed):
+        return super().change(confounders, int(torch.randint(1000, ())))
+
+
+class QuietNoOp(RandomCommonCause):
+    """Adds no common cause, so the score stays."""
+
+    def change(self, confounders, seed):
+        return confounders
+
+
+@pytest.mark.parametrize(
+    ("bad", "promise"),
+    [
+        (NoOp, "test_it_changes_something"),
+        (NoOp, "test_a_real_adjustment_is_not_refuted"),
+        (Reordered, "test_a_real_adjustment_is_not_refuted"),
+        (YesMan, "test_one_that_ignores_the_dictionary_is_caught"),
+        (Vandal, "test_the_dictionary_is_not_written_to"),
+        (Dice, "test_the_same_seeds_give_the_same_answer"),
+        (QuietNoOp, "test_it_changes_something"),
+    ],
+)
+def test_a_known_bad_refuter_fails_the_contract(bad, promise) -> None:
+    contract = RefuterContract()
+    contract.make = bad
+    with pytest.raises(AssertionError):
+        getattr(contract, promise)()
+
+
+# --- a hundred worlds, both ways ------------------------------------------------------
+
+
+@cache
+def worlds() -> tuple:
+    """The first hundred worlds in which adjusting matters: E‖P(Y|F) - P(Y|do(F))‖² > 0.01."""
+    found, seed = [], 0
+    while len(found) < WORLDS:
+        scm = random_scm(seed, dim=128, num_confounders=3 + seed % 2)
+        gap = scm.outcome_observed() - scm.outcome_under_do()
+        if gap.square().sum(dim=1).mean() > 0.01:
+            found.append(scm)
+        seed += 1
+    return tuple(found)
+
+
+@pytest.mark.parametrize(
+    ("estimators", "right"),
+    [((backdoor,), "supported"), ((regression, attention), "refuted")],
+    ids=["adjusting", "not adjusting"],
+)
+def test_the_verdict_is_right_in_95_of_100_worlds(estimators, right) -> None:
+    refuters = (PlaceboDictionary(), RandomCommonCause())
+    verdicts = [
+        overall(list(refute(ScmSubject(scm, one, count=2000), refuters, (0, 1))))
+        for scm, one in zip(worlds(), cycle(estimators), strict=False)
+    ]
+    assert verdicts.count(right) >= 0.95 * WORLDS, {v: verdicts.count(v) for v in verdicts}
+
+
+def test_a_frozen_reading_that_ignores_the_dictionary_is_refuted() -> None:
+    """An adjustment that is real, but owes nothing to the dictionary it is given."""
+
+    class Frozen(ScmSubject):
+        def estimate(self, confounders, seed=0):
+            return super().estimate(self.dictionary(), seed)
+
+    assert PlaceboDictionary().refute(Frozen(confounded_world())).verdict == "refuted"
+
+
+def test_a_score_that_does_not_look_at_outcomes_is_caught_by_dummies() -> None:
+    class Flattering(ScmSubject):
+        """Rewards the real dictionary, whatever the outcomes."""
+
+        def estimate(self, confounders, seed=0):
+            real = torch.equal(confounders.embeddings, self.dictionary().embeddings)
+            return super().estimate(confounders, seed) + 0.1 * real
+
+    found = DummyOutcome().refute(Flattering(confounded_world(), count=2000))
+    assert found.verdict == "refuted"
+    assert found.effect == pytest.approx(-0.1, abs=0.01)
+
+
+# --- what each of them does --------------------------------------------------------------
+
+
+@given(seed=seeds, count=st.integers(1, 12), width=st.integers(2, 40))
+def test_a_placebo_keeps_norms_and_gram_matrix(seed, count, width) -> None:
+    vectors = torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
+    turned = rotated(vectors, seed)
+    torch.testing.assert_close(turned @ turned.T, vectors @ vectors.T, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(turned, vectors)
+
+
+def test_rotations_point_everywhere() -> None:
+    """Drawn evenly, so every coordinate of a turned unit vector has mean 0 and variance 1/d."""
+    unit = torch.eye(4)[:1].double()
+    turned = torch.cat([rotated(unit, seed) for seed in range(2000)])
+    assert turned.mean(dim=0).abs().max() < 0.05
+    assert (turned.var(dim=0) - 1 / 4).abs().max() < 0.03
+
+
+@given(scm=scms(least=2), seed=seeds)
+def test_permuted_pairs_are_the_same_vectors_under_other_priors(scm, seed) -> None:
+    z = scm.dictionary()
+    changed = PermutedPairs().change(z, seed)
+    if changed is None:
+        assert torch.allclose(z.prior, z.prior.mean())
+        return
+    assert changed.names == z.names
+    assert torch.equal(changed.prior, z.prior)
+    assert sorted(changed.embeddings.tolist()) == sorted(z.embeddings.tolist())
+    paired = {tuple(row): p for row, p in zip(z.embeddings.tolist(), z.prior.tolist(), strict=True)}
+    now = [paired[tuple(row)] for row in changed.embeddings.tolist()]
+    assert now != z.prior.tolist()
+
+
+def test_permuting_pairs_of_equal_prior_has_no_answer() -> None:
+    scm = confounded_world()
+    uniform = replace(scm, prior=torch.full((3,), 1 / 3, dtype=torch.float64))
+    found = PermutedPairs().refute(ScmSubject(uniform, count=100))
+    assert found.verdict == "inconclusive"
+    assert found.to_json()["effect"] is None
+
+
+@given(scm=scms(dim=12), seed=seeds)
+def test_a_random_common_cause_leaves_every_confounder_its_share(scm, seed) -> None:
+    z = scm.dictionary()
+    crossed = RandomCommonCause().change(z, seed)
+    m = len(z.names)
+    torch.testing.assert_close(crossed.prior[:m] + crossed.prior[m:], z.prior)
+    torch.testing.assert_close((crossed.embeddings[:m] + crossed.embeddings[m:]) / 2, z.embeddings)
+    step = (crossed.embeddings[:m] - crossed.embeddings[m:]) / 2
+    assert (step @ z.embeddings.T).abs().max() < 1e-8
+    assert step.norm() > 0
+    assert len(set(crossed.names)) == 2 * m
+
+
+@settings(max_examples=10)
+@given(scm=scms(least=2), seed=seeds, share=st.floats(0.05, 0.95))
+def test_a_part_of_the_dictionary_is_a_dictionary(scm, seed, share) -> None:
+    z = scm.dictionary()
+    for change in (LeaveOneOut("z1"), Subset(share)):
+        part = change.change(z, seed)
+        assert 0 < len(part.names) < len(z.names)
+        torch.testing.assert_close(part.prior.sum(), torch.ones((), dtype=torch.float64))
+        rows = [z.names.index(name) for name in part.names]
+        assert torch.equal(part.embeddings, z.embeddings[rows])
+        torch.testing.assert_close(part.prior / part.prior[0], z.prior[rows] / z.prior[rows[0]])
+
+
+def test_what_cannot_be_asked_says_so() -> None:
+    subject = ScmSubject(confounded_world(), count=50)
+    assert PlaceboRegions().refute(subject).verdict == "inconclusive"
+    with pytest.raises(UnknownNameError, match="unknown confounder 'zz'"):
+        LeaveOneOut("zz").refute(subject)
+    with pytest.raises(ConfigurationError, match="share must lie in"):
+        Subset(1.0)
+    with pytest.raises(ConfigurationError, match="at least one seed"):
+        PlaceboDictionary().refute(subject, ())
+
+
+def test_a_changed_dictionary_needs_a_change() -> None:
+    with pytest.raises(TypeError):
+        ChangedDictionary()

@@ -1,0 +1,161 @@
+"""Sensitivity: the bias of a confounder that is left out, against the regression that has it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
+
+from deconfound.diagnostics.refuters import HasLinearView, ScmSubject, UnobservedConfounder
+from deconfound.diagnostics.refuters.base import LinearView
+from deconfound.diagnostics.refuters.sensitivity import (
+    LinearEffect,
+    adjusted_for,
+    linear_effect,
+    residuals,
+    robustness_value,
+    strength_like,
+)
+from deconfound.diagnostics.refuters.unobserved_confounder import strength_of
+from deconfound.errors import DataError
+from deconfound.testing.refuters import confounded_world
+from deconfound.testing.strategies import seeds
+
+strengths = st.floats(-2, 2)
+
+
+def drawn(seed: int, to_treatment: float, to_outcome: float, count: int = 60):
+    """Outcome, treatment, two controls, and a confounder of both, as tensors."""
+    g = torch.Generator().manual_seed(seed)
+    x, u, e, v = (torch.randn(count, k, generator=g).double() for k in (2, 1, 1, 1))
+    d = (x @ torch.tensor([[0.5], [-1.0]]).double() + to_treatment * u + e)[:, 0]
+    y = (0.7 * d[:, None] + x.sum(dim=1, keepdim=True) + to_outcome * u + v)[:, 0]
+    return y, d, x, u[:, 0]
+
+
+@given(seed=seeds)
+def test_the_coefficient_is_that_of_scikit_learn(seed) -> None:
+    y, d, x, _ = drawn(seed, 0.5, 0.5)
+    fitted = LinearRegression().fit(torch.column_stack([d, x]).numpy(), y.numpy())
+    effect = linear_effect(y, d, x)
+    assert effect.estimate == pytest.approx(fitted.coef_[0], abs=1e-9)
+    assert effect.freedom == 60 - 4
+
+
+@given(seed=seeds, a=strengths, b=strengths)
+def test_the_bias_formula_is_exact(seed, a, b) -> None:
+    """Bias and standard error by partial R² equal those of the regression with u in it."""
+    y, d, x, u = drawn(seed, a, b)
+    without = linear_effect(y, d, x)
+    complete = linear_effect(y, d, torch.column_stack([x, u]))
+    r2_d = linear_effect(d, u, x).partial_r2
+    r2_y = linear_effect(y, u, torch.column_stack([x, d])).partial_r2
+    left = adjusted_for(without, r2_d, r2_y)
+    bias = abs(without.estimate - complete.estimate)
+    assert abs(without.estimate - left.estimate) == pytest.approx(bias, rel=1e-6, abs=1e-9)
+    assert left.error == pytest.approx(complete.error, rel=1e-6)
+    assert left.freedom == complete.freedom
+
+
+@given(st.floats(-5, 5).filter(lambda x: abs(x) > 1e-3), st.floats(0.01, 2), st.integers(5, 5000))
+def test_a_confounder_as_strong_as_the_robustness_value_leaves_nothing(estimate, error, df) -> None:
+    effect = LinearEffect(estimate, error, df)
+    rv = robustness_value(effect)
+    assert 0 < rv < 1
+    assert adjusted_for(effect, rv, rv).estimate == pytest.approx(0, abs=1e-6 * abs(estimate))
+    assert math.copysign(1, adjusted_for(effect, 0.9 * rv, 0.9 * rv).estimate) == math.copysign(
+        1, estimate
+    )
+
+
+def test_the_robustness_value_of_the_published_example() -> None:
+    """Darfur: 0.097 with standard error 0.023 on 783 degrees of freedom; RV 13.9 %."""
+    effect = LinearEffect(0.097, 0.0232, 783)
+    assert robustness_value(effect) == pytest.approx(0.139, abs=0.002)
+    assert effect.partial_r2 == pytest.approx(0.022, abs=0.001)
+
+
+@given(seed=seeds, a=st.floats(-0.6, 0.6), b=strengths)
+def test_a_confounder_built_as_strong_as_a_named_one_keeps_the_bounds(seed, a, b) -> None:
+    """u is orthogonal to the controls and as correlated with treatment and outcome as the last."""
+    g = np.random.default_rng(seed)
+    raw = np.column_stack([np.ones(200), g.normal(size=(200, 4))])
+    basis = np.linalg.qr(raw)[0][:, 1:] * np.sqrt(200)  # orthogonal, centred
+    x, u, e, v = basis.T
+    d = a * (x + u) + e
+    y = 0.5 * d + b * (x + u) + v
+    tensors = [torch.from_numpy(value) for value in (y, d, x[:, None], u)]
+    y_, d_, controls, unnamed = tensors
+    empty = controls[:, :0]
+    r2_d = linear_effect(d_, controls[:, 0], empty).partial_r2
+    r2_y = linear_effect(y_, controls[:, 0], d_[:, None]).partial_r2
+    bounds = strength_like(r2_d, r2_y)
+    assert bounds is not None
+    assert linear_effect(d_, unnamed, controls).partial_r2 == pytest.approx(bounds[0], abs=1e-9)
+    found = linear_effect(y_, unnamed, torch.column_stack([controls, d_])).partial_r2
+    assert found <= bounds[1] + 1e-9
+
+
+def test_half_of_a_treatment_leaves_no_room_for_another_half() -> None:
+    assert strength_like(0.5, 0.1) is None
+    assert strength_like(0.2, 0.1) is not None
+
+
+def test_residuals_are_orthogonal_to_the_controls() -> None:
+    g = np.random.default_rng(0)
+    controls = g.normal(size=(30, 3))
+    assert np.abs(controls.T @ residuals(g.normal(size=30), controls)).max() < 1e-10
+
+
+class Linear:
+    """A subject with a linear view and nothing else."""
+
+    def __init__(self, to_outcome: float, effect: float) -> None:
+        g = torch.Generator().manual_seed(0)
+        reading = (3 * torch.randn(2000, 3, generator=g).double()).softmax(dim=1)
+        d = reading[:, 0] + torch.randn(2000, generator=g)
+        y = effect * d + to_outcome * reading[:, 0] + torch.randn(2000, generator=g)
+        self.view = LinearView(y, d, reading)
+        self.groups = torch.arange(2000)
+
+    def dictionary(self):
+        from deconfound.types import Confounders
+
+        return Confounders(torch.eye(3), torch.full((3,), 1 / 3), ("a", "b", "c"))
+
+    def estimate(self, confounders, seed=0):
+        return torch.zeros(2000)
+
+    def linear_view(self, confounders):
+        return self.view
+
+
+@pytest.mark.parametrize(
+    ("to_outcome", "effect", "verdict"),
+    [(0.5, 1.0, "supported"), (3.0, 0.02, "refuted")],
+)
+def test_a_strong_effect_survives_and_a_weak_one_does_not(to_outcome, effect, verdict) -> None:
+    subject = Linear(to_outcome, effect)
+    assert isinstance(subject, HasLinearView)
+    found = UnobservedConfounder().refute(subject)
+    assert found.verdict == verdict, found.reason
+    assert found.low <= found.effect <= found.high
+
+
+def test_a_world_offers_its_own_view() -> None:
+    subject = ScmSubject(confounded_world().with_strength(0.3), count=4000)
+    view = subject.linear_view(subject.dictionary())
+    assert view.controls.shape == (4000, 3)
+    assert strength_of(view, 0) is not None
+    assert "must explain" in UnobservedConfounder().refute(subject).reason
+
+
+def test_a_treatment_that_controls_explain_has_no_effect_of_its_own() -> None:
+    y, d, _, _ = drawn(0, 0.5, 0.5)
+    with pytest.raises(DataError, match="leave something of"):
+        linear_effect(y, d, torch.column_stack([d, d * 2]))
