@@ -79,9 +79,8 @@ def look(scenes: Scenes, strengths: Tensor, size: int) -> View:
 
 def _lumen(scenes: Scenes) -> tuple[Tensor, Tensor]:
     """Place the lumen off the centre, the more in a tube that turns."""
-    reach = 0.22 if scenes.site.anatomy.kind == "glottis" else 0.5
     angle = scenes.between("lumen_angle", 0, 2 * math.pi)
-    shift = scenes.between("lumen_shift", 0.05, 1).sqrt() * reach
+    shift = scenes.between("lumen_shift", 0.05, 1).sqrt() * scenes.site.anatomy.off_centre
     return shift * angle.cos(), shift * angle.sin()
 
 

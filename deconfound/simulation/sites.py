@@ -39,6 +39,7 @@ class Anatomy:
         vessels: how clearly vessels show, 0 to 1.
         lumen: apparent radius of the dark lumen, in half frames.
         gloss: how wet the surface is, 0 to 1.
+        off_centre: how far the lumen may lie from the centre of the frame, in half frames.
     """
 
     kind: Literal["tube", "airway", "glottis"]
@@ -48,6 +49,7 @@ class Anatomy:
     vessels: float
     lumen: float
     gloss: float
+    off_centre: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ SITES: tuple[Site, ...] = (
     Site(
         "B-laryngoscopy",
         Palette((0.80, 0.34, 0.33), (0.93, 0.78, 0.72), (0.58, 0.12, 0.14), (1.0, 0.95, 0.96)),
-        Anatomy("glottis", 1.0, 0.5, 0.03, 0.45, 0.30, 0.8),
+        Anatomy("glottis", 1.0, 0.5, 0.03, 0.45, 0.30, 0.8, off_centre=0.22),
         "full",
         _prior(CONFOUNDERS, {"reflection": 4, "near_view": 3, "bright": 2, "nbi": 2}),
         _prior(CLASSES, {"nodule": 2, "cyst": 1.5}),

@@ -33,7 +33,8 @@ def variant(site: Site, confounder: str) -> Site:
     if confounder == "palette":
         return replace(site, palette=_LIVID)
     if confounder == "anatomy":
-        return replace(site, anatomy=_OTHER_WALL[site.anatomy.kind])
+        other = _OTHER_WALL[site.anatomy.kind]  # under the same camera: the lesion stays in place
+        return replace(site, anatomy=replace(other, off_centre=site.anatomy.off_centre))
     if confounder == "vignette":
         return replace(site, stop="narrow")
     return site
