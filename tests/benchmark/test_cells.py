@@ -1,0 +1,111 @@
+"""Which models are trained, over which dictionaries; and that what is finished is kept."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import pytest
+
+from deconfound.benchmark.cells import PLAIN, Cell, Outcome, plan
+from deconfound.benchmark.dictionaries import QUALITIES, RANKED, SIZES, pack_for
+from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.runner import Ledger
+from deconfound.benchmark.settings import BenchmarkSettings
+from deconfound.errors import ConfigurationError, RunFolderError, UnknownNameError
+from deconfound.packs import PromptPack
+
+SPEAKS = {name: method.speaks for name, method in METHODS.items()}
+
+
+def outcome(cell: Cell, dice: float = 0.5) -> Outcome:
+    table = {"polyp": {"nbi": (dice, 9), "dark": (0.1, 2)}}
+    return Outcome(cell, dice + 0.1, dice, dice - 0.1, table, 3.0)
+
+
+def test_every_method_meets_plain_training_and_the_oracle_seed_by_seed() -> None:
+    cells = plan(BenchmarkSettings(), SPEAKS)
+    assert len(cells) == len(set(cells))
+    for seed in range(3):
+        for world in ("renderable", "mixed"):
+            assert Cell(world, PLAIN, seed=seed) in cells
+            assert Cell(world, PLAIN, 0.0, seed=seed) in cells
+            for method in BenchmarkSettings().methods:
+                assert Cell(world, method, seed=seed) in cells
+    seeds = [cell.seed for cell in cells]
+    assert seeds == sorted(seeds)
+
+
+def test_axes_are_varied_one_at_a_time() -> None:
+    for cell in plan(BenchmarkSettings(), SPEAKS):
+        moved = (cell.strength != 0.95, cell.size != 12, cell.quality != "true")
+        assert sum(moved) <= 1, cell
+
+
+def test_what_reads_no_dictionary_sees_one_dictionary() -> None:
+    for cell in plan(BenchmarkSettings(), SPEAKS):
+        assert SPEAKS[cell.method] or (cell.size, cell.quality) == (12, "true")
+
+
+def test_quick_is_a_few_models() -> None:
+    cells = plan(BenchmarkSettings(quick=True).in_a_hurry(), SPEAKS)
+    assert len(cells) == 8
+    assert {cell.method for cell in cells} == {PLAIN, "mcdrl", "default"}
+
+
+def test_dictionaries_nest() -> None:
+    names = [set(pack_for(size).confounder_names) for size in SIZES]
+    assert all(small < large for small, large in pairwise(names))
+    assert [len(each) for each in names] == list(SIZES)
+    endoscopy = PromptPack.load("endoscopy")
+    assert names[3] == set(endoscopy.confounder_names)
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_every_quality_is_a_valid_pack_of_the_same_classes(quality: str) -> None:
+    pack, true = pack_for(12, quality), pack_for(12)
+    assert pack.class_names == true.class_names
+    said, truly = set(pack.confounder_prompts()), set(true.confounder_prompts())
+    if quality == "true":
+        assert said == truly
+    elif quality == "partly_missing":
+        assert said < truly
+        assert len(said) == 8
+    else:
+        assert said.isdisjoint(truly)
+    if quality == "wrong":  # nothing of the true dictionary may shine through
+        assert {one.render for one in pack.confounders} == {None}
+
+
+def test_dictionaries_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="1 to 15"):
+        pack_for(len(RANKED) + 1)
+    with pytest.raises(UnknownNameError, match="did you mean paraphrased"):
+        pack_for(12, "paraphrase")
+
+
+def test_an_outcome_comes_back_from_its_line() -> None:
+    one = outcome(Cell("mixed", "default"))
+    back = Outcome.from_json(json.loads(json.dumps(one.to_json())))
+    assert back == one
+    assert back.worst() == ("polyp", "nbi", 0.5)  # two pictures are too few to be the worst
+    assert back.worst(at_least=1) == ("polyp", "dark", 0.1)
+
+
+def test_a_ledger_keeps_what_is_finished_through_a_kill(tmp_path) -> None:
+    ledger = Ledger(tmp_path)
+    assert ledger.outcomes() == []
+    ledger.append(outcome(Cell("mixed", PLAIN)))
+    with ledger.path.open("a") as file:
+        file.write('{"cell": {"world": "mi')  # killed in the middle of a line
+    assert [each.cell.method for each in ledger.outcomes()] == [PLAIN]
+    ledger.append(outcome(Cell("mixed", "default")))
+    assert [each.cell.method for each in ledger.outcomes()] == [PLAIN, "default"]
+
+
+def test_a_damaged_line_is_named(tmp_path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.append(outcome(Cell("mixed", PLAIN)))
+    ledger.path.write_text(ledger.path.read_text() + "nonsense\n")
+    with pytest.raises(RunFolderError, match="line 2: expected a finished cell"):
+        ledger.outcomes()
