@@ -38,6 +38,7 @@ def main(arguments: Sequence[str]) -> None:
     asked = _parse(arguments)
     settings = asked.in_a_hurry() if asked.quick else asked
     _check(settings)
+    _refuse_both(asked, settings)
     console = Console(stderr=True)
     _prepare(settings)
     cells = plan(settings, {name: method.speaks for name, method in METHODS.items()})
@@ -59,6 +60,18 @@ def _parse(arguments: Sequence[str]) -> BenchmarkSettings:
         args=words,
         default=BenchmarkSettings.model_validate({}),
     )
+
+
+def _refuse_both(asked: BenchmarkSettings, cut: BenchmarkSettings) -> None:
+    """Refuse a flag that ``--quick`` would override without a word."""
+    usual = BenchmarkSettings.model_validate({})
+    for name in BenchmarkSettings.model_fields:
+        value = getattr(asked, name)
+        if asked.quick and value != getattr(usual, name) and value != getattr(cut, name):
+            raise ConfigurationError(
+                f"--quick fixes {name} at {getattr(cut, name)}, found {value}; leave one of the "
+                f"two flags out"
+            )
 
 
 def _check(settings: BenchmarkSettings) -> None:

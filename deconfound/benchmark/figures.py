@@ -15,7 +15,7 @@ from deconfound.training.report.svg import INK, LINE, MUTED, SERIES, Panel, draw
 
 def closed_panel(shares: Sequence[Share], world: str) -> Panel:
     """Draw the share of the gap closed, a dot and an interval for each method."""
-    order = sorted(shares, key=lambda share: share.closed.mean)
+    order = sorted(shares, key=lambda share: share.gained.mean)
     titles = [METHODS[share.cell.method].title for share in order]
 
     def paint(axes):  # type: ignore[no-untyped-def]

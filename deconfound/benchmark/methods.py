@@ -83,15 +83,15 @@ METHODS: dict[str, Method] = {
         "Render", "the pack's confounders drawn onto pictures", adjustment=_doing(render=0.7)
     ),
     "transplant": Method(
-        "Transplant", "lesions in other surroundings", adjustment=_doing(transplant=0.7)
+        "Transplant", "lesions in other surroundings", adjustment=_doing(transplant=0.5)
     ),
     "default": Method(
         "Default", "MCDRL's layer, trained on pictures whose confounders are set",
         PUBLISHED, AdjustmentSettings(), 0.5,
     ),
-    "do_alone": Method(
-        "do(z) alone", "the default without MCDRL's layer and loss",
-        adjustment=AdjustmentSettings(),
+    "balanced": Method(
+        "Default + weighting", "the default on batches that are balanced too",
+        PUBLISHED, AdjustmentSettings(weighting="sampler"), 0.5,
     ),
 }  # fmt: skip
 """Every method by name."""

@@ -14,16 +14,23 @@ AIMS = {"renderable": 0.8, "mixed": 0.5}
 
 def reading(shares: Sequence[Share]) -> list[str]:
     """Return a few sentences on one world's shares at the base point."""
-    sentences = []
     first = shares[0]
-    sentences.append(
-        f"In the world “{first.cell.world}” confounding costs plain training "
-        f"{points(first.gap)} Dice on the interventional distribution; this is the gap to close."
-    )
+    world = f"In the world “{first.cell.world}”"
+    if not first.gap.mean > 0:
+        return [
+            f"{world} the oracle is not above plain training ({points(first.gap)} Dice): there is "
+            f"no gap, and no share of it to speak of. More pictures, epochs or seeds may show one."
+        ]
+    sentences = [
+        f"{world} confounding costs plain training {points(first.gap)} Dice on the interventional "
+        f"distribution; this is the gap to close."
+    ]
     best = max(shares, key=lambda share: share.closed.mean)
-    sentences.append(
-        f"{METHODS[best.cell.method].title} closes most of it: {percent(best.closed)}."
-    )
+    if best.closed.mean > 0:
+        title = METHODS[best.cell.method].title
+        sentences.append(f"{title} closes most of it: {percent(best.closed)}.")
+    else:
+        sentences.append("No method closes any of it.")
     default = next((share for share in shares if share.cell.method == "default"), None)
     if default is not None and default is not best:
         sentences.append(
@@ -50,6 +57,8 @@ def points(estimate: Estimate) -> str:
 
 def percent(estimate: Estimate) -> str:
     """Return a share in percent, with its interval."""
+    if math.isnan(estimate.mean):
+        return "no gap"
     return f"{100 * estimate.mean:.0f} %" + _interval(estimate, 0)
 
 

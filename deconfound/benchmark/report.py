@@ -49,7 +49,7 @@ def shares_of(world: str, outcomes: Sequence[Outcome], settings: BenchmarkSettin
     """Return every method's share at the base point of a world, best first."""
     cells = [Cell(world, method) for method in settings.methods]
     found = [share for cell in cells if (share := closed_share(outcomes, cell))]
-    return sorted(found, key=lambda share: -share.closed.mean)
+    return sorted(found, key=lambda share: -share.gained.mean)
 
 
 def machine() -> str:

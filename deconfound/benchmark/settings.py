@@ -24,7 +24,7 @@ class BenchmarkSettings(BaseModel):
         seeds: how many repetitions: scenes, initial weights and order all differ.
         images: training images, a fifth of them set aside to choose the epoch.
         test_images: of each of the three distributions.
-        image_size: side, in pixels.
+        image_size: side, in pixels; below 64 the deepest level is a single location.
         epochs: passes over the training images.
         lr: learning rate.
         accelerator: auto, cpu, cuda or mps.
@@ -38,7 +38,7 @@ class BenchmarkSettings(BaseModel):
     worlds: tuple[str, ...] = ("renderable", "mixed")
     methods: tuple[str, ...] = (
         *("mcdrl", "enumeration", "film", "prior_only", "front_door", "kmeans", "erasure"),
-        *("statistics", "weighting", "restyle", "render", "transplant", "default"),
+        *("statistics", "weighting", "restyle", "render", "transplant", "default", "balanced"),
     )
     strengths: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.0, 0.5, 0.8, 0.95, 0.99)
     sizes: tuple[int, ...] = (3, 6, 9, 12, 15)
@@ -46,7 +46,7 @@ class BenchmarkSettings(BaseModel):
     seeds: int = Field(default=3, ge=1)
     images: int = Field(default=750, ge=50)
     test_images: int = Field(default=400, ge=20)
-    image_size: int = Field(default=96, ge=32)
+    image_size: int = Field(default=96, ge=64)
     epochs: int = Field(default=8, ge=1)
     lr: float = Field(default=2e-3, gt=0)
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -107,13 +107,15 @@ def ratio(gained: Sequence[float], gap: Sequence[float]) -> Estimate:
 
     Args:
         gained: numerator, one value a seed.
-        gap: denominator, likewise.
+        gap: denominator, likewise; where its mean is not above zero, there is no share: nan.
     """
     from scipy.stats import t
 
     top, bottom = np.asarray(gained, dtype=np.float64), np.asarray(gap, dtype=np.float64)
     count = len(top)
-    mean = float(top.mean() / bottom.mean()) if bottom.mean() > 0 else math.nan
+    if not bottom.mean() > 0:  # there is no gap to close
+        return Estimate(math.nan, math.nan, math.nan, count)
+    mean = float(top.mean() / bottom.mean())
     if count < 2:
         return Estimate(mean, math.nan, math.nan, count)
     (a, c), (_, b) = np.cov(top, bottom, ddof=1) / count

@@ -30,9 +30,9 @@ class AdjustmentSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    transplant: float = Field(default=0.7, ge=0, le=1)
+    transplant: float = Field(default=0.5, ge=0, le=1)
     restyle: float = Field(default=0.0, ge=0, le=1)
-    render: float = Field(default=0.5, ge=0, le=1)
+    render: float = Field(default=0.0, ge=0, le=1)
     weighting: Literal["none", "loss", "sampler"] = "none"
     weight_limit: float = Field(default=10.0, ge=1)
 

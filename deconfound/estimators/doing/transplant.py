@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deconfound.errors import ConfigurationError
 from deconfound.estimators.doing.base import Doing, Pictures, doings
 from deconfound.estimators.doing.edges import soft_edge
 from deconfound.estimators.doing.paint_over import paint_over
+from deconfound.estimators.doing.rescale import rescaled
 from deconfound.estimators.doing.style import restyled, style_of
 
 
@@ -30,22 +32,33 @@ class Transplant(Doing):
     Args:
         probability: share of the pictures that are touched.
         harmonise: whether the lesion takes the donor's style.
+        zoom: largest change of the lesion's size, 1 or more; factors are spread evenly, in
+            logarithms, from its inverse to itself. It sets the distance, and takes from the size
+            what it tells of the class; 1 leaves sizes alone.
+
+    Raises:
+        ConfigurationError: a probability outside [0, 1], or a zoom below 1.
     """
 
-    def __init__(self, probability: float = 0.5, harmonise: bool = True) -> None:
+    def __init__(self, probability: float = 0.5, harmonise: bool = True, zoom: float = 1.0) -> None:
         super().__init__(probability)
+        if not zoom >= 1:
+            raise ConfigurationError(f"transplant: zoom must be 1 or more, found {zoom}")
         self.harmonise = harmonise
+        self.zoom = zoom
 
     def do(self, pictures: Pictures, generator: torch.Generator) -> Pictures:
         """Transplant every lesion; a picture without one becomes its donor's surroundings."""
         donors = torch.randperm(len(pictures.image), generator=generator)
         donors = donors.to(pictures.image.device)
         around = paint_over(pictures.take(donors))
-        image = pictures.image
         if self.harmonise:
             own = style_of(pictures)
-            image = restyled(image, own, own.take(donors))
-        lesion = pictures.mask > 0
+            pictures = pictures.with_image(restyled(pictures.image, own, own.take(donors)))
+        if self.zoom > 1:
+            spread = 2 * torch.rand(len(donors), generator=generator) - 1
+            pictures = rescaled(pictures, self.zoom**spread)
+        image, lesion = pictures.image, pictures.mask > 0
         share = soft_edge(lesion)
         merged = share * image + (1 - share) * around.image
         mask = torch.where(lesion, pictures.mask, around.mask)
@@ -53,7 +66,7 @@ class Transplant(Doing):
 
     def options(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {"probability": self.probability, "harmonise": self.harmonise}
+        return {"probability": self.probability, "harmonise": self.harmonise, "zoom": self.zoom}
 
 
 def _classes(lesion: Tensor, pictures: Pictures, around: Pictures) -> Tensor:

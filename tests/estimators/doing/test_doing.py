@@ -20,6 +20,7 @@ from deconfound.estimators.doing import (
 )
 from deconfound.estimators.doing.edges import soft_edge
 from deconfound.estimators.doing.paint_over import paint_over
+from deconfound.estimators.doing.rescale import rescaled
 from deconfound.estimators.doing.style import restyled, style_of
 from deconfound.packs import PromptPack
 from deconfound.testing.doing import DoingContract, sample_pictures
@@ -40,6 +41,11 @@ class TestTransplant(DoingContract):
 class TestTransplantAsItIs(DoingContract):
     def make(self, probability):
         return Transplant(probability, harmonise=False)
+
+
+class TestTransplantAtAnotherDistance(DoingContract):
+    def make(self, probability):
+        return Transplant(probability, zoom=2.0)
 
 
 class TestRender(DoingContract):
@@ -190,6 +196,30 @@ def test_two_lesions_of_different_classes_have_no_one_class() -> None:
     raise AssertionError("expected the two to be exchanged in one of 20 draws")
 
 
+@given(seeds, st.floats(0.5, 2.0))
+def test_a_rescaled_lesion_stays_in_place_and_its_area_follows_the_factor(
+    seed: int, factor: float
+) -> None:
+    before = sample_pictures(count=1, size=96, seed=seed)
+    after = rescaled(before, torch.tensor([factor]))
+
+    def centre(mask: torch.Tensor) -> torch.Tensor:
+        return (mask[0] > 0).nonzero().float().mean(dim=0)
+
+    edges = (after.mask[0, [0, -1]], after.mask[0, :, [0, -1]])
+    if not any(edge.any() for edge in edges):  # wholly in sight
+        assert (centre(after.mask) - centre(before.mask)).abs().max() < 1
+        area = (after.mask > 0).sum() / (before.mask > 0).sum()
+        assert abs(float(area) / factor**2 - 1) < 0.1
+
+
+def test_at_factor_one_nothing_moves() -> None:
+    before = sample_pictures()
+    after = rescaled(before, torch.ones(6))
+    assert torch.equal(after.mask, before.mask)
+    torch.testing.assert_close(after.image, before.image)
+
+
 def test_healthy_pictures_stay_healthy_alone() -> None:
     pictures = sample_pictures()
     healthy = Pictures(
@@ -225,6 +255,8 @@ def test_refusals_are_one_sentence() -> None:
         Render(["darken"], prior=[1, 2])
     with pytest.raises(ConfigurationError, match="lie in"):
         Restyle(1.5)
+    with pytest.raises(ConfigurationError, match="zoom must be 1 or more"):
+        Transplant(zoom=0.5)
     pictures = sample_pictures()
     with pytest.raises(ShapeError, match="expected image"):
         Restyle(1.0)(Pictures(pictures.image[:, :1], pictures.mask, pictures.class_index), None)
