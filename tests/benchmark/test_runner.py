@@ -15,7 +15,7 @@ from deconfound.training.history import EpochRecord
 from deconfound.training.progress import Silent
 from tests.benchmark.outcomes import outcome
 
-SMALL = BenchmarkSettings(images=50, test_images=20, image_size=32, epochs=2)
+SMALL = BenchmarkSettings(images=50, test_images=20, image_size=64, epochs=2)
 CELL = Cell("renderable", "default")
 
 

@@ -11,7 +11,7 @@ from deconfound.errors import UnknownNameError
 from deconfound.simulation import WORLDS
 from deconfound.simulation.scm import SETTABLE
 
-SMALL = BenchmarkSettings(images=60, test_images=40, image_size=32)
+SMALL = BenchmarkSettings(images=60, test_images=40, image_size=64)
 
 
 def keys(pictures: torch.Tensor) -> set[bytes]:
