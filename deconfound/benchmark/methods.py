@@ -86,12 +86,12 @@ METHODS: dict[str, Method] = {
         "Transplant", "lesions in other surroundings", adjustment=_doing(transplant=0.5)
     ),
     "default": Method(
-        "Default", "MCDRL's layer, trained on pictures whose confounders are set",
+        "Default", "MCDRL's layer, trained on transplanted lesions in balanced batches",
         PUBLISHED, AdjustmentSettings(), 0.5,
     ),
-    "balanced": Method(
-        "Default + weighting", "the default on batches that are balanced too",
-        PUBLISHED, AdjustmentSettings(weighting="sampler"), 0.5,
+    "unbalanced": Method(
+        "Default − weighting", "MCDRL's layer, trained on transplanted lesions",
+        PUBLISHED, AdjustmentSettings(weighting="none"), 0.5,
     ),
 }  # fmt: skip
 """Every method by name."""

@@ -38,7 +38,7 @@ class BenchmarkSettings(BaseModel):
     worlds: tuple[str, ...] = ("renderable", "mixed")
     methods: tuple[str, ...] = (
         *("mcdrl", "enumeration", "film", "prior_only", "front_door", "kmeans", "erasure"),
-        *("statistics", "weighting", "restyle", "render", "transplant", "default", "balanced"),
+        *("statistics", "weighting", "restyle", "render", "transplant", "default", "unbalanced"),
     )
     strengths: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.0, 0.5, 0.8, 0.95, 0.99)
     sizes: tuple[int, ...] = (3, 6, 9, 12, 15)

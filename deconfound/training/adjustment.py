@@ -33,7 +33,7 @@ class AdjustmentSettings(BaseModel):
     transplant: float = Field(default=0.5, ge=0, le=1)
     restyle: float = Field(default=0.0, ge=0, le=1)
     render: float = Field(default=0.0, ge=0, le=1)
-    weighting: Literal["none", "loss", "sampler"] = "none"
+    weighting: Literal["none", "loss", "sampler"] = "sampler"
     weight_limit: float = Field(default=10.0, ge=1)
 
     @classmethod

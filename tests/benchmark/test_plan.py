@@ -65,6 +65,6 @@ def test_methods_without_words_say_so(name: str) -> None:
     assert not METHODS[name].speaks
 
 
-@pytest.mark.parametrize("name", ["mcdrl", "render", "weighting", "default", "balanced"])
+@pytest.mark.parametrize("name", ["mcdrl", "render", "weighting", "default", "unbalanced"])
 def test_methods_with_words_say_so(name: str) -> None:
     assert METHODS[name].speaks

@@ -120,7 +120,7 @@ def test_settings_that_cannot_be_are_refused() -> None:
 
 def test_what_is_built_is_what_was_asked_for() -> None:
     pack = PromptPack.load("endoscopy")
-    settings = AdjustmentSettings(transplant=0.3, restyle=0, render=0.2)
+    settings = AdjustmentSettings(transplant=0.3, restyle=0, render=0.2, weighting="none")
     built = build_adjustment(settings, None, Disks(), pack)
     assert [type(step) for step in built.doing] == [Transplant, Render]
     assert [step.probability for step in built.doing] == [0.3, 0.2]
