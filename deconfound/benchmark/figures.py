@@ -12,6 +12,9 @@ from deconfound.benchmark.methods import METHODS
 from deconfound.benchmark.summary import Share
 from deconfound.training.report.svg import INK, LINE, MUTED, SERIES, Panel, draw
 
+REACH = (-100, 200)
+"""Shares that are drawn, in percent; what lies beyond stands at the edge."""
+
 
 def closed_panel(shares: Sequence[Share], world: str) -> Panel:
     """Draw the share of the gap closed, a dot and an interval for each method."""
@@ -35,10 +38,12 @@ def closed_panel(shares: Sequence[Share], world: str) -> Panel:
             colour = SERIES[1] if share.cell.method == "default" else SERIES[0]
             closed = share.closed
             if math.isfinite(closed.low):
-                ends = (max(100 * closed.low, -150), min(100 * closed.high, 250))
+                ends = tuple(np.clip((100 * closed.low, 100 * closed.high), *REACH))
                 axes.plot(ends, (row, row), color=colour, linewidth=2.2, alpha=0.55)
-            axes.plot(100 * closed.mean, row, "o", color=colour, markersize=6)
+            inside = float(np.clip(100 * closed.mean, *REACH))
+            axes.plot(inside, row, "o", color=colour, markersize=6)
         axes.set_yticks(range(len(order)), titles, color=INK)
+        axes.set_xlim(REACH[0] - 5, REACH[1] + 5)
         axes.set_xlabel("percent of the gap closed", color=MUTED)
         axes.grid(axis="x", color=LINE, linewidth=0.7)
 
@@ -46,7 +51,10 @@ def closed_panel(shares: Sequence[Share], world: str) -> Panel:
         f"{title} {100 * share.closed.mean:.0f} %"
         for title, share in zip(titles, order, strict=True)
     )
-    caption = "interventional distribution; bars are 95 % intervals over seeds, where there are any"
+    caption = (
+        "interventional distribution; bars are 95 % intervals over seeds, where there are any; "
+        f"cut at {REACH[0]} and {REACH[1]}"
+    )
     size = (5.4, 0.75 + 0.3 * len(order))
     return Panel(f"Gap closed, {world}", caption, draw(paint, size), f"Share closed: {told}")
 

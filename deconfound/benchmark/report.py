@@ -94,7 +94,12 @@ def _end(title: str, cell: Cell, outcomes: Sequence[Outcome]) -> dict[str, str]:
     lesion, confounder, dice = min((o.worst() for o in mine), key=lambda entry: entry[2])
     closed = "0 %" if cell.strength else "100 %"
     return {"title": title, "what": "", "closed": closed, "gained": "–", **of,
-            "worst": f"{lesion}, {confounder.replace('_', ' ')}: {100 * dice:.0f}"}  # fmt: skip
+            "worst": _cell(lesion, confounder, dice)}  # fmt: skip
+
+
+def _cell(lesion: str, confounder: str, dice: float) -> str:
+    """Return a class and confounder with its Dice; too few pictures in any cell is said."""
+    return f"{lesion}, {confounder.replace('_', ' ')}: {100 * dice:.0f}" if lesion else "too few"
 
 
 def _row(share: Share) -> dict[str, str]:
@@ -108,7 +113,7 @@ def _row(share: Share) -> dict[str, str]:
         "interventional": points(share.interventional),
         "observational": points(share.observational),
         "reversed": points(share.reversed),
-        "worst": f"{lesion}, {confounder.replace('_', ' ')}: {100 * dice:.0f}",
+        "worst": _cell(lesion, confounder, dice),
     }
 
 
