@@ -8,6 +8,9 @@ from typing import Any
 
 from deconfound.benchmark.settings import BenchmarkSettings
 
+Table = Mapping[str, Mapping[str, tuple[float, int]]]
+"""Mean Dice and number of pictures by class and confounder."""
+
 BASE_STRENGTH = 0.95
 BASE_SIZE = 12
 PLAIN = "plain"
@@ -57,7 +60,7 @@ class Outcome:
     observational: float
     interventional: float
     reversed: float
-    table: Mapping[str, Mapping[str, tuple[float, int]]]
+    table: Table
     seconds: float
 
     def worst(self, at_least: int = 5) -> tuple[str, str, float]:

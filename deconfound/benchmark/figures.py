@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deconfound.benchmark.cells import Outcome
+from deconfound.benchmark.cells import Outcome, Table
 from deconfound.benchmark.methods import METHODS
 from deconfound.benchmark.summary import Share
 from deconfound.training.report.svg import INK, LINE, MUTED, SERIES, Panel, draw
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 REACH = (-100, 200)
 """Shares that are drawn, in percent; what lies beyond stands at the edge."""
@@ -21,7 +25,7 @@ def closed_panel(shares: Sequence[Share], world: str) -> Panel:
     order = sorted(shares, key=lambda share: share.gained.mean)
     titles = [METHODS[share.cell.method].title for share in order]
 
-    def paint(axes):  # type: ignore[no-untyped-def]
+    def paint(axes: Axes) -> None:
         for x, label in ((0, "plain"), (100, "unconfounded")):
             axes.axvline(x, color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
             axes.annotate(
@@ -65,7 +69,7 @@ def axis_panel(
     """Draw Dice along one axis: a line for each method, through (label, Dice) points."""
     labels = list(dict.fromkeys(label for points in lines.values() for label, _ in points))
 
-    def paint(axes):  # type: ignore[no-untyped-def]
+    def paint(axes: Axes) -> None:
         for number, points in enumerate(lines.values()):
             x = [labels.index(label) for label, _ in points]
             colour = SERIES[number % len(SERIES)]
@@ -89,7 +93,7 @@ def heat_panel(outcomes: Sequence[Outcome], title: str) -> Panel:
     confounders = list(dict.fromkeys(z for table in tables for row in table.values() for z in row))
     grid = np.array([[_mean(tables, k, z) for z in confounders] for k in lesions])
 
-    def paint(axes):  # type: ignore[no-untyped-def]
+    def paint(axes: Axes) -> None:
         axes.imshow(np.nan_to_num(100 * grid), cmap="Greys", vmin=0, vmax=130, aspect="auto")
         for (row, column), dice in np.ndenumerate(grid):
             if np.isfinite(dice):
@@ -108,7 +112,7 @@ def heat_panel(outcomes: Sequence[Outcome], title: str) -> Panel:
     return Panel(title, caption, draw(paint, size), f"{title}: {caption}")
 
 
-def _mean(tables, lesion: str, confounder: str) -> float:  # type: ignore[no-untyped-def]
+def _mean(tables: Sequence[Table], lesion: str, confounder: str) -> float:
     cells = [table[lesion][confounder] for table in tables if confounder in table.get(lesion, {})]
     total = sum(count for _, count in cells)
     return sum(dice * count for dice, count in cells) / total if total else math.nan

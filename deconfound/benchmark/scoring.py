@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deconfound.benchmark.cells import Table
 from deconfound.simulation import CLASSES, RenderedSample
 from deconfound.simulation.scm import SETTABLE
-
-Table = dict[str, dict[str, tuple[float, int]]]
 
 
 def lesion_dice(predicted: Tensor, mask: Tensor) -> Tensor:
@@ -42,7 +41,7 @@ def score(model: Any, sample: RenderedSample, batch: int = 50) -> Tensor:
 
 def by_cell(dice: Tensor, sample: RenderedSample) -> Table:
     """Return mean Dice and number of pictures for each class and confounder that occurs."""
-    table: Table = {}
+    table: dict[str, dict[str, tuple[float, int]]] = {}
     for k, lesion in enumerate(CLASSES):
         for z in sorted(set(sample.confounder.tolist())):
             rows = (sample.class_index == k) & (sample.confounder == z)
