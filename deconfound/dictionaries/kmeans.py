@@ -71,16 +71,19 @@ class KMeansDictionary(PrototypeDictionary):
         for visual, _ in self.observe(model, loader):
             seen.append(F.normalize(visual.pooled, dim=-1).cpu().double())
         features = torch.cat(seen)
-        different = len(features.unique(dim=0))
+        self._require(len(features))
+        members = F.one_hot(self._labels(features), self.clusters).double()
+        counts = members.sum(dim=0)
+        centres = members.T @ features / counts.clamp_min(1)[:, None]
+        self._require(_different(centres[counts > 0]))
+        return self.hold(centres, counts, [f"cluster {m + 1}" for m in range(self.clusters)])
+
+    def _require(self, different: int) -> None:
         if different < self.clusters:
             raise DataError(
                 f"k-means: expected at least {self.clusters} different images, one per cluster, "
                 f"found {different}; give more images or fewer clusters"
             )
-        members = F.one_hot(self._labels(features), self.clusters).double()
-        counts = members.sum(dim=0)
-        centres = members.T @ features / counts.clamp_min(1)[:, None]
-        return self.hold(centres, counts, [f"cluster {m + 1}" for m in range(self.clusters)])
 
     def _labels(self, features: Tensor) -> Tensor:
         """Return the cluster (n,) of each row (n, d): the best of ten starts, run to their end."""
@@ -92,3 +95,9 @@ class KMeansDictionary(PrototypeDictionary):
     def options(self) -> dict[str, Any]:
         """Return the constructor's arguments and, once fitted, the groups."""
         return {**super().options(), "clusters": self.clusters, "seed": self.seed}
+
+
+def _different(centres: Tensor) -> int:
+    """Count centres (m, d) apart from each other by more than what threads differ in rounding."""
+    same = torch.cdist(centres, centres) < 1e-4
+    return int((~same.tril(-1).any(dim=1)).sum())
