@@ -92,6 +92,8 @@ def read(
     """Return the VLM's zero-shot P(z|x) (n, M) of every image, and its class (n,)."""
     was_training = model.training
     model.eval()
+    if hasattr(images, "set_epoch"):  # whatever was trained on them before, or was not
+        images.set_epoch(0)
     device = next(model.parameters()).device
     pooled, classes = [], []
     for start in range(0, len(images), batch):

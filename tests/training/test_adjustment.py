@@ -10,11 +10,14 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from deconfound import CausalSegmenter
+from deconfound.data import JointAugment
+from deconfound.data.memory import MemoryDataset
 from deconfound.errors import ShapeError
 from deconfound.estimators.doing import Doing, Pictures, Render, Restyle, Transplant
 from deconfound.packs import PromptPack
 from deconfound.testing.doing import sample_pictures
-from deconfound.training.adjusting import build_adjustment, drawable
+from deconfound.training.adjusting import build_adjustment, drawable, read
 from deconfound.training.adjustment import Adjustment, AdjustmentSettings
 from deconfound.training.engine import fit
 from deconfound.training.run_folder import RunFolder
@@ -151,3 +154,20 @@ def test_what_is_set_is_set_in_the_batch() -> None:
     assert changed["index"] == 7
     assert not torch.equal(changed["image"], batch["image"])
     assert not torch.equal(changed["mask"], batch["mask"])
+
+
+def test_weights_do_not_depend_on_the_epoch_at_which_another_training_left_the_images() -> None:
+    """A resumed run trains no epoch of what is finished: its images are still at the first."""
+    g = torch.Generator().manual_seed(0)
+    images = MemoryDataset(
+        torch.randint(0, 256, (6, 3, 32, 32), generator=g).to(torch.uint8),
+        torch.ones(6, 32, 32, dtype=torch.uint8),
+        torch.tensor([0, 0, 0, 1, 1, 1]),
+        torch.zeros(6).long(),
+        JointAugment(0),
+    )
+    model = CausalSegmenter("Linknet", vlm="mini", selector="all", intervention="identity")
+    fresh, _ = read(model, images)
+    images.set_epoch(7)
+    again, _ = read(model, images)
+    assert torch.equal(fresh, again)
