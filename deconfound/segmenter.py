@@ -117,8 +117,8 @@ class CausalSegmenter(nn.Module):
         intervened = intervene(regions, confounders)
         context = scatter(visual.dense, regions.index, intervened.features)
         pyramid, rest = self.body.encode(sized, visual)
-        pyramid = self.level_intervention(pyramid)
-        logits = self.body.decode(self.fusion(pyramid, context), rest)
+        joined = self.fusion(self.level_intervention(pyramid), context)
+        logits = self.body.decode(joined, rest)
         return Explanation(
             logits=self._resize(logits, images.shape[-2:]),
             scores=similarity_map(visual.dense.detach(), self.prompts.classes),
@@ -126,6 +126,7 @@ class CausalSegmenter(nn.Module):
             confounders=confounders,
             intervened=intervened,
             pooled=visual.pooled,
+            levels=tuple(joined),
         )
 
     def explain(self, images: Tensor) -> Explanation:

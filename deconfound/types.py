@@ -81,6 +81,7 @@ class Explanation:
         intervened: regions after the intervention, with its weights.
         pooled: (B, d), image embeddings.
         effects: (B, M, N, d), what each single confounder would do; None if the layer cannot say.
+        levels: the maps (B, c_i, h_i, w_i) that the decoder read, entry 0 being the image.
     """
 
     logits: Tensor
@@ -90,6 +91,7 @@ class Explanation:
     intervened: Intervened
     pooled: Tensor
     effects: Tensor | None = None
+    levels: tuple[Tensor, ...] = ()
 
     def with_effects(self, effects: Tensor) -> Explanation:
         """Return the same record with per-confounder effects (B, M, N, d)."""

@@ -61,7 +61,8 @@ def fit(
             ``normalize``, ``parameter_groups``, ``intervening`` and ``classes``; left with the
             best weights.
         criterion: ``criterion(explanation, mask, class_index, causal=...)`` gives a dict with
-            ``loss`` and, as far as they apply, ``seg``, ``causal``, ``contrast``.
+            ``loss`` and, as far as they apply, ``seg``, ``causal``, ``contrast``. One that says
+            ``reads_sites = True`` gets ``site_index=`` (B,) too.
         train_set: training images.
         val_set: held-out patients of the *training* sites; never the held-out site.
         settings: how to train.
@@ -198,7 +199,11 @@ class _Loop:
             factor = self._factor(epoch * self.steps_per_epoch + step)
             group["lr"] = group["initial_lr"] * factor
         losses = self.wrapped(
-            batch["image"], batch["mask"], batch["class_index"], batch.get("weight")
+            batch["image"],
+            batch["mask"],
+            batch["class_index"],
+            batch.get("weight"),
+            batch.get("site_index"),
         )
         zero = losses["loss"].new_zeros(())
         told = torch.stack([losses.get(name, zero).detach().float() for name in TERMS])

@@ -22,7 +22,12 @@ class Objective(nn.Module):
         self.criterion = criterion
 
     def forward(
-        self, image: Tensor, mask: Tensor, class_index: Tensor, weight: Tensor | None = None
+        self,
+        image: Tensor,
+        mask: Tensor,
+        class_index: Tensor,
+        weight: Tensor | None = None,
+        site_index: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Return the criterion's terms; the causal one is on while the model intervenes.
 
@@ -31,12 +36,15 @@ class Objective(nn.Module):
             mask: (B, H, W), int64 class indices.
             class_index: (B,), int64, -1 unknown.
             weight: (B,), how much each image counts; None is all alike, and is not passed on.
+            site_index: (B,), int64; passed on to a criterion that says ``reads_sites = True``.
         """
-        weighed = {} if weight is None else {"weight": weight}
+        more: dict[str, Tensor | None] = {} if weight is None else {"weight": weight}
+        if getattr(self.criterion, "reads_sites", False):
+            more["site_index"] = site_index
         on = bool(self.model.intervening)
         traced = self.model.trace(self.model.normalize(image))
         with torch.autocast(image.device.type, enabled=False):  # a loss in bf16 loses small terms
-            return self.criterion(_in_float(traced), mask, class_index, causal=on, **weighed)
+            return self.criterion(_in_float(traced), mask, class_index, causal=on, **more)
 
 
 def _in_float(traced: Explanation) -> Explanation:
@@ -47,6 +55,7 @@ def _in_float(traced: Explanation) -> Explanation:
         regions=replace(traced.regions, features=traced.regions.features.float()),
         intervened=replace(traced.intervened, features=traced.intervened.features.float()),
         pooled=traced.pooled.float(),
+        levels=tuple(level.float() for level in traced.levels),
     )
 
 
