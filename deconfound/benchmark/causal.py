@@ -123,22 +123,29 @@ def _prepare(settings: BenchmarkSettings) -> None:
 
 def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> list[Outcome]:
     """Train the cells behind one bar for all of them."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    from deconfound.benchmark.progress import CellProgress
     from deconfound.benchmark.runner import Ledger, run_cells
+    from deconfound.training.models_progress import ModelsProgress
 
-    done = {outcome.cell for outcome in Ledger(settings.out).outcomes()}
-    finished = [cell for cell in cells if cell in done]
+    before = {outcome.cell for outcome in Ledger(settings.out).outcomes()}
+    left = [cell for cell in cells if cell not in before]
     console.print(
-        f"{len(cells)} models to train, {len(finished)} of them finished; {settings.out}",
+        f"{len(cells)} models to train, {len(cells) - len(left)} of them finished; {settings.out}",
         highlight=False,
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
-    with Progress(*columns, console=console) as bar:
-        watcher = CellProgress(bar, len(cells), len(finished), console)
-        return run_cells(cells, settings, settings.out, watcher, watcher.finished)
+    with ModelsProgress(len(left), console) as progress:
+
+        def finished(outcome: Outcome) -> None:
+            if outcome.cell not in before:
+                progress.finished(_line(outcome))
+
+        return run_cells(cells, settings, settings.out, progress, finished)
+
+
+def _line(outcome: Outcome) -> str:
+    return (
+        f"{outcome.cell.name}: {100 * outcome.interventional:.1f} interventional, "
+        f"{100 * outcome.reversed:.1f} reversed, {outcome.seconds:.0f} s"
+    )
 
 
 def _tell(

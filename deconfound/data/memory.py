@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ class MemoryDataset(Dataset[dict[str, Any]]):
         masks: (n, H, W), uint8.
         class_index: (n,), int64; -1 for none or unknown.
         site_index: (n,), int64.
+        groups: (n,), the patient of each, within its site; None where nobody knows.
         augment: called with (image, mask, epoch, index); None for evaluation.
 
     Raises:
@@ -33,19 +35,23 @@ class MemoryDataset(Dataset[dict[str, Any]]):
         class_index: Tensor,
         site_index: Tensor,
         augment: Augment | None = None,
+        groups: Sequence[str] | None = None,
     ) -> None:
         count = len(images)
         expected = (count, 3, *masks.shape[1:])
         lengths = {len(masks), len(class_index), len(site_index)}
+        lengths |= set() if groups is None else {len(groups)}
         if tuple(images.shape) != expected or lengths != {count}:
             raise ShapeError(
                 f"MemoryDataset: expected {count} images of shape {expected[1:]} with as many "
                 f"masks, classes and sites, found images {tuple(images.shape)}, masks "
-                f"{tuple(masks.shape)}, {len(class_index)} classes and {len(site_index)} sites"
+                f"{tuple(masks.shape)}, {len(class_index)} classes, {len(site_index)} sites and "
+                f"{'no' if groups is None else len(groups)} groups"
             )
         self.images, self.masks = images, masks
         self.class_index, self.site_index = class_index, site_index
         self.augment = augment
+        self.groups = None if groups is None else tuple(groups)
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def __len__(self) -> int:

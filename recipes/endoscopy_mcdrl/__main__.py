@@ -13,6 +13,9 @@ COMMANDS = {
     "evaluate": "score a run's models again, on the held-out site or on other images",
     "predict": "write masks and overlays for images",
     "sites": "say what lies in a folder of datasets",
+    "table": "main, lesions: every method on every held-out site, several seeds",
+    "ablate": "modules, dictionary, depth: take a method apart",
+    "figure": "tsne, qualitative: look at what was learned",
 }
 
 
@@ -26,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(near("command", name, list(COMMANDS)), file=sys.stderr)
         return 2
+    if name in ("table", "ablate", "figure"):
+        return run(lambda: getattr(import_module(".study.commands", __package__), name)(rest))
     return run(lambda: import_module(f".{name}", __package__).main(rest))
 
 

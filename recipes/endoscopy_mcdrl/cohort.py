@@ -13,6 +13,7 @@ from deconfound.data import (
     FolderDataset,
     JointAugment,
     Sample,
+    group_ids,
     leave_one_site_out,
     split_by_group,
     split_samples,
@@ -34,7 +35,8 @@ class Cohort:
 
     Attributes:
         train: images of the training sites.
-        validation: held-out patients of the same sites; the epoch is chosen on these.
+        validation: held-out patients of the same sites; the epoch is chosen on these. For an
+            oracle, the target.
         target: the site that training never sees.
         holdout: its name.
         sites: names of all sites, in the order of site indices.
@@ -65,9 +67,9 @@ def assemble(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Coho
     Raises:
         DeconfoundError: sites that cannot be used, named in one sentence.
     """
-    if config.data is None:
-        return _rendered(config, pack, progress)
-    return _from_disk(config, pack, progress)
+    read = _rendered if config.data is None else _from_disk
+    cohort = read(config, pack, progress)
+    return replace(cohort, validation=cohort.target) if config.oracle else cohort
 
 
 def target_alone(
@@ -82,7 +84,7 @@ def target_alone(
         _check_classes(pack)
         names = tuple(site.name for site in simulation.SITES)
         chosen = _choose(config.holdout, names)
-        images, _ = _render(simulation.SITES[names.index(chosen)], names.index(chosen), config)
+        images = _render(simulation.SITES[names.index(chosen)], names.index(chosen), config)
         progress(len(images), len(images))
         return images, chosen, names
     sites = discover(config.data)
@@ -103,15 +105,13 @@ def _rendered(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Coh
     for done, (name, site) in enumerate(sites.items(), 1):
         images[name] = _render(site, list(sites).index(name), config)
         progress(done * total, len(sites) * total)
-    seen = [name for name in sites if name != holdout]
-    groups = [group for name in seen for group in images[name][1]]
-    strata = [name for name in seen for _ in images[name][1]]
-    chosen, held = split_by_group(groups, config.validation_share, config.seed, strata)
-    everything = _join([images[name][0] for name in seen])
+    seen = _join([images[name] for name in sites if name != holdout])
+    strata = seen.site_index.tolist()
+    chosen, held = split_by_group(seen.groups or (), config.validation_share, config.seed, strata)
     return Cohort(
-        train=_subset(everything, chosen, _augment(config)),
-        validation=_subset(everything, held),
-        target=images[holdout][0],
+        train=_subset(seen, chosen, _augment(config)),
+        validation=_subset(seen, held),
+        target=images[holdout],
         holdout=holdout,
         sites=tuple(sites),
         source=(
@@ -121,10 +121,8 @@ def _rendered(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Coh
     )
 
 
-def _render(
-    site: simulation.Site, site_index: int, config: RecipeConfig
-) -> tuple[MemoryDataset, list[str]]:
-    """Return a site's images and the patient of each."""
+def _render(site: simulation.Site, site_index: int, config: RecipeConfig) -> MemoryDataset:
+    """Return a site's images, with the patient of each."""
     drawn = simulation.RenderedSite(
         site,
         size=config.image_size,
@@ -139,7 +137,7 @@ def _render(
     if config.task == "binary":
         masks = masks.clamp_max(1)
     where = torch.full((len(items),), site_index)
-    return MemoryDataset(images, masks, drawn.classes, where), drawn.groups
+    return MemoryDataset(images, masks, drawn.classes, where, groups=drawn.groups)
 
 
 def _join(sets: Sequence[MemoryDataset]) -> MemoryDataset:
@@ -148,6 +146,7 @@ def _join(sets: Sequence[MemoryDataset]) -> MemoryDataset:
         torch.cat([one.masks for one in sets]),
         torch.cat([one.class_index for one in sets]),
         torch.cat([one.site_index for one in sets]),
+        groups=[group for one in sets for group in one.groups or ()],
     )
 
 
@@ -161,6 +160,7 @@ def _subset(
         whole.class_index[index],
         whole.site_index[index],
         augment,
+        [(whole.groups or ())[row] for row in rows],
     )
 
 
@@ -171,7 +171,9 @@ def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Co
         site.require_sound()
     names = tuple(site.name for site in sites)
     fold = leave_one_site_out(sites, _choose(config.holdout, names))
-    samples = [sample for site in fold.training for sample in site.samples]
+    samples = [
+        sample for site in fold.training for sample in spread(site.samples, config.frames_per_site)
+    ]
     train, validation = split_samples(samples, config.validation_share, config.seed)
 
     def dataset(of: Sequence[Sample], augment: JointAugment | None = None) -> FolderDataset:
@@ -184,6 +186,23 @@ def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Co
         done += len(part)
     counts = ", ".join(f"{site.name} {len(site.samples)}" for site in sites)
     return Cohort(*parts, fold.target.name, names, f"{config.data} ({counts})")
+
+
+def patients(images: ImageSet) -> list[str] | None:
+    """Return the patient of each image; a frame of nobody's is on its own. None: nobody knows."""
+    if isinstance(images, FolderDataset):
+        return group_ids(images.samples)
+    if images.groups is None:
+        return None
+    where = images.site_index.tolist()
+    return [f"{site}/{group}" for site, group in zip(where, images.groups, strict=True)]
+
+
+def spread(samples: Sequence[Sample], most: int | None) -> Sequence[Sample]:
+    """Return at most that many of a site's samples, in even steps from the first to the last."""
+    if most is None or len(samples) <= most:
+        return samples
+    return [samples[round(i * (len(samples) - 1) / (most - 1))] for i in range(most)]
 
 
 def _stored(

@@ -15,7 +15,6 @@ from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.settings import TrainingSettings
 
 PROFILES = Path(__file__).parent / "profiles"
-Method = Literal["baseline", "mcdrl", "adjusted"]
 
 
 class RecipeConfig(TrainingSettings, AdjustmentSettings):
@@ -33,8 +32,9 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
         decoder: segmentation-models-pytorch architecture.
         pack: prompt pack, by name or path.
         methods: what is trained, each with the same seed, data and budget: baseline, plain
-            training; mcdrl, the published form; adjusted, the same model trained on pictures whose
-            confounders are set (transplant, restyle, render, weighting).
+            training; mcdrl, the published form; mcdrl_literal, its equation without a residual;
+            adjusted, mcdrl trained on pictures whose confounders are set (transplant, restyle,
+            render, weighting); or a rival: docs/rivals.md.
         task: binary (lesion or not) or multiclass (which lesion).
         image_size: side of the training images, in pixels.
         train_tower: frozen, all, or how many of the tower's last blocks are trained.
@@ -49,6 +49,10 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
         lambda_contrast: weight of the contrastive loss.
         tau: temperature of the contrastive loss.
         validation_share: share of the training sites' patients held out to choose the epoch.
+        oracle: choose the epoch by the held-out site itself, which nobody can do in practice;
+            every result says so.
+        frames_per_site: train and validate on at most that many frames of each site, spread evenly
+            over its files; the held-out site is always whole.
         augment: flip, rotate and colour-jitter training images.
         images_per_site: how many images each rendered site has.
         correlation: rendered sites: how strongly confounders go with classes, 0 to 1.
@@ -64,7 +68,7 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
     vlm: str = "mini"
     decoder: str = "Unet"
     pack: str = "endoscopy"
-    methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("baseline", "adjusted")
+    methods: Annotated[tuple[str, ...], Field(min_length=1)] = ("baseline", "adjusted")
     task: Literal["binary", "multiclass"] = "binary"
     image_size: int = Field(96, ge=32)
     train_tower: Literal["frozen", "all"] | int = "frozen"
@@ -79,6 +83,8 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
     lambda_contrast: float = Field(0.1, ge=0)
     tau: float = Field(0.5, gt=0)
     validation_share: float = Field(0.15, gt=0, lt=1)
+    oracle: bool = False
+    frames_per_site: Annotated[int, Field(ge=8)] | None = None
     augment: bool = True
     images_per_site: int = Field(140, ge=8)
     correlation: float = Field(0.5, ge=0, le=1)

@@ -26,7 +26,7 @@ from .cohort import target_alone
 from .config import RecipeConfig, build
 from .console import counting
 from .flags import parse
-from .methods import TITLES
+from .methods import title_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> None:
             model,
             images,
             fabric,
-            method=TITLES[method],
+            method=title_of(method, config),
             class_names=pack.class_names,
             site_names=sites,
             batch_size=config.batch_size,

@@ -31,11 +31,12 @@ def parse(record: type[T], arguments: Sequence[str], program: str, default: T | 
 
 def parse_config(arguments: Sequence[str], program: str) -> RecipeConfig:
     """Start from the profile that ``--config`` names, then let the flags override it."""
-    profile = load_profile(_value_of("--config", arguments) or "default")
+    profile = load_profile(value_of("--config", arguments) or "default")
     return parse(RecipeConfig, arguments, program, default=profile)
 
 
-def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
+def value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    """Return what the words give for a flag, before anything else is read."""
     for position, word in enumerate(arguments):
         if word == flag and position + 1 < len(arguments):
             return arguments[position + 1]

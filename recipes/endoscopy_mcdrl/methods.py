@@ -1,70 +1,128 @@
-"""The models that are compared, alike in all but the method."""
+"""The models that are compared, alike in all but the method: ours, and the rivals'."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from deconfound import CausalLoss, CausalSegmenter
+from deconfound import vlm as vlms
+from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.packs import PromptPack
+from deconfound.rivals import Rival, rivals
 from deconfound.training.adjusting import Watch, build_adjustment
 from deconfound.training.adjustment import Adjustment
 from deconfound.training.loading import ImageDataset
 
-from .config import Method, RecipeConfig
+from .config import RecipeConfig
 
-TITLES: dict[Method, str] = {
+Setting = Mapping[str, Any]
+"""A method's hyper-parameters: settings of the recipe for ours, a constructor's for a rival."""
+
+TITLES: dict[str, str] = {
     "baseline": "Baseline",
     "mcdrl": "MCDRL",
+    "mcdrl_literal": "MCDRL, literal",
     "adjusted": "MCDRL + do(z)",
+    "mcdrl_without_mtrs": "w/o MTRS",
+    "mcdrl_without_cdrl": "w/o CDRL",
 }
+"""Our methods; the baseline is the rival ``plain``."""
+
+GRIDS: dict[str, tuple[Setting, ...]] = {
+    "mcdrl": ({"lambda_causal": 0.5}, {"lambda_causal": 0.1}, {"lambda_causal": 1.0}),
+    "mcdrl_literal": ({"lambda_causal": 0.5}, {"lambda_causal": 0.1}, {"lambda_causal": 1.0}),
+    "adjusted": ({"transplant": 0.5}, {"transplant": 0.25}, {"transplant": 0.75}),
+    "mcdrl_without_mtrs": ({},),
+    "mcdrl_without_cdrl": ({"lambda_causal": 0.0},),
+}
+"""What is searched for ours; as many settings as for every rival (`deconfound.rivals.TRIALS`), but
+for the two ablations, which are not tuned."""
 
 
-def build_model(method: Method, config: RecipeConfig, pack: PromptPack) -> CausalSegmenter:
-    """Build the segmenter of one method; the same seed gives both the same decoder.
+def method_names() -> tuple[str, ...]:
+    """Return every method there is, ours first."""
+    return (*TITLES, *(name for name in rivals if name != "plain"))
+
+
+def require_methods(names: Sequence[str]) -> None:
+    """Raise UnknownNameError for a method that does not exist, with the near ones."""
+    for name in names:
+        if name not in method_names():
+            raise unknown_name("method", name, method_names())
+
+
+def title_of(method: str, config: RecipeConfig | None = None) -> str:
+    """Return a method in words; a run that chose its epochs by the held-out site says so."""
+    title = TITLES.get(method) or _rival(method).title
+    return f"{title} (oracle)" if config is not None and config.oracle else title
+
+
+def grid_of(method: str) -> tuple[Setting, ...]:
+    """Return the settings that are searched for a method; the first is the published one."""
+    return GRIDS.get(method) or rivals[_rival_name(method)].grid
+
+
+def configured(method: str, config: RecipeConfig, setting: Setting) -> RecipeConfig:
+    """Return the recipe's settings with those of a method that are the recipe's own.
+
+    Raises:
+        ConfigurationError: a value out of its range.
+    """
+    changed: dict[str, Any] = {"lr": config.lr * setting.get("lr_factor", 1.0)}
+    if method in GRIDS:
+        changed |= {name: value for name, value in setting.items() if name != "lr_factor"}
+    return RecipeConfig.model_validate({**config.model_dump(), **changed})
+
+
+def build_model(
+    method: str, config: RecipeConfig, pack: PromptPack, setting: Setting | None = None
+) -> CausalSegmenter:
+    """Build the segmenter of one method; the same seed gives all of them the same decoder.
 
     The baseline keeps tower, decoder and the text-aligned map that joins the pyramid; it has
     neither selection nor intervention.
     """
+    vlm = vlms.load(config.vlm)
     torch.manual_seed(config.seed)
-    parts: dict[str, Any] = {"selector": "all", "intervention": "identity"}
-    if method != "baseline":
-        parts = {
-            "selector": {"name": "mtrs", "alpha": config.alpha},
-            "dictionary": {"name": "text", "centre": config.centre},
-            "intervention": {
-                "name": "cross_attention",
-                "depth": config.depth,
-                "heads": config.heads,
-                "temperature": config.temperature,
-                "merge": config.merge,
-            },
-        }
+    if method in GRIDS:
+        parts = _our_parts(method, config)
+    else:
+        parts = _rival(method, setting).parts(vlm, pack)
     return CausalSegmenter(
         decoder=config.decoder,
         pack=pack,
-        vlm=config.vlm,
+        vlm=vlm,
         classes=1 if config.task == "binary" else len(pack.class_names) + 1,
         train_tower=config.train_tower,
         **parts,
     )
 
 
-def build_criterion(method: Method, config: RecipeConfig, model: CausalSegmenter) -> CausalLoss:
+def build_criterion(
+    method: str,
+    config: RecipeConfig,
+    model: CausalSegmenter,
+    num_sites: int,
+    setting: Setting | None = None,
+) -> nn.Module:
     """Return the objective of one method: the baseline's is the segmentation loss alone."""
-    causal = method != "baseline"
-    return CausalLoss(
+    causal = method in GRIDS
+    loss = CausalLoss(
         model.prompts,
         segmentation=config.segmentation_loss,
         lambda_causal=config.lambda_causal if causal else 0.0,
         lambda_contrast=config.lambda_contrast if causal else 0.0,
         temperature=config.tau,
     )
+    return loss if causal else _rival(method, setting).criterion(model, loss, num_sites)
 
 
 def build_method_adjustment(
-    method: Method,
+    method: str,
     config: RecipeConfig,
     model: CausalSegmenter,
     images: ImageDataset,
@@ -74,3 +132,31 @@ def build_method_adjustment(
     if method != "adjusted":
         return Adjustment()
     return build_adjustment(config.adjustment, model, images, model.pack, progress)
+
+
+def _our_parts(method: str, config: RecipeConfig) -> dict[str, Any]:
+    mtrs = {"name": "mtrs", "alpha": config.alpha}
+    cdrl = {
+        "name": "cross_attention",
+        "depth": config.depth,
+        "heads": config.heads,
+        "temperature": config.temperature,
+        "merge": "replace" if method == "mcdrl_literal" else config.merge,
+    }
+    return {
+        "selector": "all" if method == "mcdrl_without_mtrs" else mtrs,
+        "dictionary": {"name": "text", "centre": config.centre},
+        "intervention": "identity" if method == "mcdrl_without_cdrl" else cdrl,
+    }
+
+
+def _rival(method: str, setting: Setting | None = None) -> Rival:
+    options = {name: value for name, value in (setting or {}).items() if name != "lr_factor"}
+    return rivals.build({"name": _rival_name(method), **options})
+
+
+def _rival_name(method: str) -> str:
+    require_methods([method])
+    if method in GRIDS:
+        raise ConfigurationError(f"{method} is one of our methods, not a rival")
+    return "plain" if method == "baseline" else method

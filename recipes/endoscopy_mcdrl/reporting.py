@@ -12,7 +12,6 @@ from rich.console import Console
 from torch.utils.data import ConcatDataset, default_collate
 
 from deconfound import CausalSegmenter
-from deconfound.data import FolderDataset
 from deconfound.diagnostics import WhatWasUsed, drawn, take_evenly, what_was_used
 from deconfound.packs import PromptPack
 from deconfound.training import History, MethodResult, ReportContext, RunFolder, write_report
@@ -20,10 +19,10 @@ from deconfound.training.metrics import predicted_mask
 from deconfound.training.report import ConfounderEntry, Example
 from deconfound.types import Explanation
 
-from .cohort import Cohort, ImageSet
+from .cohort import Cohort, ImageSet, patients
 from .config import RecipeConfig, load_profile
 from .console import note
-from .methods import TITLES
+from .methods import title_of
 
 GALLERY = 6
 LOOKED_AT = 256
@@ -70,11 +69,9 @@ def _used(model: CausalSegmenter, cohort: Cohort) -> WhatWasUsed:
 
 
 def _patients(sets: Sequence[ImageSet]) -> list[str] | None:
-    """Return the patient of each image, where files tell; a frame of nobody's is on its own."""
-    samples = [s for one in sets if isinstance(one, FolderDataset) for s in one.samples]
-    if len(samples) < sum(len(one) for one in sets):
-        return None
-    return [f"{s.site}/{s.image if s.group is None else s.group}" for s in samples]
+    """Return the patient of each image, told apart between sites; None where nobody knows."""
+    found = [patients(one) for one in sets]
+    return None if None in found else [name for names in found for name in names or ()]
 
 
 def command(config: RecipeConfig, cohort: Cohort) -> str:
@@ -101,7 +98,9 @@ def _summary(config: RecipeConfig, cohort: Cohort) -> dict[str, str]:
     return {
         "Task": f"{task}, {config.image_size} px",
         "Trained on": f"{', '.join(cohort.training_sites)} ({len(cohort.train)} images)",
-        "Epochs chosen on": f"{len(cohort.validation)} images of other patients of these sites",
+        "Epochs chosen on": f"{cohort.holdout} itself (an oracle)"
+        if config.oracle
+        else f"{len(cohort.validation)} images of other patients of these sites",
         "Data": cohort.source,
         "Vision-language model": f"{config.vlm}, tower {config.train_tower}",
         "Decoder": config.decoder,
@@ -112,6 +111,11 @@ def _summary(config: RecipeConfig, cohort: Cohort) -> dict[str, str]:
 
 def _notes(config: RecipeConfig) -> tuple[str, ...]:
     notes = []
+    if config.oracle:
+        notes.append(
+            "The epochs were chosen by the held-out site's own Dice, which nobody has in practice: "
+            "an upper bound, not a result."
+        )
     if config.data is None:
         notes.append(
             "The images are rendered, not clinical: they show that the machinery works and what it "
@@ -155,7 +159,7 @@ def _examples(
             image=batch["image"][i].numpy(),
             truth=batch["mask"][i].numpy(),
             predictions={
-                TITLES[m]: predicted_mask(said.logits[i : i + 1])[0].numpy()
+                title_of(m, config): predicted_mask(said.logits[i : i + 1])[0].numpy()
                 for m, said in zip(config.methods, explained, strict=True)
             },
             dice={method: found[row] for method, found in dice.items()},

@@ -28,10 +28,16 @@ from deconfound.training.distributed import Fabric
 from deconfound.training.settings import HARMLESS
 
 from .cohort import Cohort, assemble
-from .config import Method, RecipeConfig
+from .config import RecipeConfig
 from .console import counting, note
 from .flags import parse_config
-from .methods import TITLES, build_criterion, build_method_adjustment, build_model
+from .methods import (
+    build_criterion,
+    build_method_adjustment,
+    build_model,
+    require_methods,
+    title_of,
+)
 from .reporting import report
 
 # What may differ between a run and its resumption.
@@ -43,6 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     config = parse_config(arguments, "train")
     console = Console(stderr=True)
     started = time.monotonic()
+    require_methods(config.methods)
     pack = PromptPack.load(config.pack)
     _introduce(config, console)
     fabric = launch(config)
@@ -54,7 +61,7 @@ def main(arguments: Sequence[str]) -> None:
     run = RunFolder.create(out, config.model_dump(mode="json"), config.resume, MAY_DIFFER)
     note(console, f"sites      {cohort.source}")
     note(console, f"held out   {cohort.holdout}, which training never sees; epochs are chosen on")
-    note(console, f"           patients of {', '.join(cohort.training_sites)} that are set aside")
+    note(console, f"           {_chosen_on(config, cohort)}")
     note(console, f"run folder {run.path}")
     outcomes = [
         _train_one(method, model, config, cohort, run, fabric, console)
@@ -69,7 +76,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _train_one(
-    method: Method,
+    method: str,
     model: CausalSegmenter,
     config: RecipeConfig,
     cohort: Cohort,
@@ -78,14 +85,14 @@ def _train_one(
     console: Console,
 ) -> tuple[MethodResult, History]:
     """Train one method, keep its model, and score it on the held-out site."""
-    criterion = build_criterion(method, config, model)
+    criterion = build_criterion(method, config, model, len(cohort.sites))
     adjustment = counting(
         console,
         "reading",
         lambda progress: build_method_adjustment(method, config, model, cohort.train, progress),
     )
     for remark in adjustment.notes:
-        note(console, f"{TITLES[method]}: {remark}")
+        note(console, f"{title_of(method, config)}: {remark}")
     with TrainingProgress(console) as progress:
         history = fit(
             model,
@@ -105,13 +112,17 @@ def _train_one(
         model,
         cohort.target,
         fabric,
-        method=TITLES[method],
+        method=title_of(method, config),
         class_names=model.pack.class_names,
         site_names=cohort.sites,
         batch_size=config.batch_size,
         workers=config.workers,
     )
     return result, history
+
+
+def _unseen(config: RecipeConfig) -> str:
+    return "by which the epochs were chosen" if config.oracle else "which training never saw"
 
 
 def _place(config: RecipeConfig) -> Path:
@@ -131,12 +142,18 @@ def _introduce(config: RecipeConfig, console: Console) -> None:
         note(console, "model      mini, the bundled small CLIP (--vlm ViT-B-16/openai is larger)")
     else:
         note(console, f"model      {config.vlm}")
-    methods = ", ".join(TITLES[m] for m in config.methods)
+    methods = ", ".join(title_of(m, config) for m in config.methods)
     start = config.schedule.first_intervening_epoch + 1
     note(console, f"methods    {methods}: same seed ({config.seed}), same images, same budget")
     note(console, f"epochs     {config.epochs} each; the intervention starts at epoch {start}")
     if config.train_tower == "frozen" and config.lambda_contrast:
         note(console, "tower      frozen, so the contrastive loss is reported but moves nothing")
+
+
+def _chosen_on(config: RecipeConfig, cohort: Cohort) -> str:
+    if config.oracle:
+        return f"{cohort.holdout} itself: these results are an ORACLE's, and say so"
+    return f"patients of {', '.join(cohort.training_sites)} that are set aside"
 
 
 def _conclude(
@@ -151,6 +168,6 @@ def _conclude(
         return
     out = Console()
     out.print()
-    out.print(results_table(results, title=f"On {cohort.holdout}, which training never saw (%)"))
+    out.print(results_table(results, title=f"On {cohort.holdout}, {_unseen(config)} (%)"))
     closing = f"\n{seconds / 60:.1f} minutes. The report: {run.report_path}"
     out.print(closing, highlight=False, soft_wrap=True)

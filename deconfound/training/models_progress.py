@@ -1,0 +1,77 @@
+"""One bar for many models, that moves with every step of each."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from deconfound.training.extras import missing_extra
+from deconfound.training.history import EpochRecord
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class ModelsProgress:
+    """Tells how far all models are, and how long the rest takes; see `training.Watcher`.
+
+    Args:
+        models: how many there are to train, those that are finished left out.
+        console: where bar and lines go.
+    """
+
+    def __init__(self, models: int, console: Console) -> None:
+        try:
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+                TimeRemainingColumn,
+            )
+        except ImportError as error:
+            raise missing_extra("rich", "progress bars") from error
+        self.console = console
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        self.bar = Progress(*columns, TimeRemainingColumn(), console=console)
+        self.task = self.bar.add_task("models", total=models)
+        self.done, self.share, self.per_step = 0, 0.0, 0.0
+
+    def __enter__(self) -> ModelsProgress:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+
+    def begin(self, method: str, epochs: int, epochs_done: int, images: int) -> None:
+        """A model's training starts."""
+        self.bar.update(self.task, description=METHOD.format(method))
+        self.per_step = 1 / (epochs * max(images, 1))
+        self.share = epochs_done / epochs
+
+    def step(self, images: int, loss: float) -> None:
+        """Some images are done."""
+        self.share = min(self.share + images * self.per_step, 0.99)
+        self.bar.update(self.task, completed=self.done + self.share)
+
+    def epoch(self, record: EpochRecord) -> None:
+        """An epoch is done; the bar knows already."""
+
+    def end(self) -> None:
+        """Training ended; scoring is left."""
+
+    def finished(self, line: str) -> None:
+        """A model is trained and scored, as ``line`` tells."""
+        self.done, self.share = self.done + 1, 0.0
+        self.bar.update(self.task, completed=self.done)
+        self.console.print(f"  {line}", highlight=False, markup=False)
+
+
+METHOD = "{:<12}"
+"""Methods' names take equal room, so that the bar stays where it is."""
