@@ -1,6 +1,7 @@
 """How to adjust: intervention layers."""
 
 from deconfound.interventions.base import HasEffects, InterventionLayer, interventions
+from deconfound.interventions.class_text import ClassTextIntervention
 from deconfound.interventions.cross_attention import CrossAttentionIntervention
 from deconfound.interventions.debiased_prompts import ErasureIntervention
 from deconfound.interventions.film import FiLMIntervention
@@ -9,10 +10,13 @@ from deconfound.interventions.gated_mlp import GatedMLPIntervention
 from deconfound.interventions.identity import Identity
 from deconfound.interventions.joint import JointIntervention
 from deconfound.interventions.leace import LeaceEraser, LeaceIntervention
+from deconfound.interventions.learned_prompts import LearnedPromptIntervention
 from deconfound.interventions.prior_only import PriorOnlyIntervention
+from deconfound.interventions.style_prompts import StylePromptIntervention
 from deconfound.interventions.translation import TextTranslation
 
 __all__ = [
+    "ClassTextIntervention",
     "CrossAttentionIntervention",
     "ErasureIntervention",
     "FiLMIntervention",
@@ -24,7 +28,9 @@ __all__ = [
     "JointIntervention",
     "LeaceEraser",
     "LeaceIntervention",
+    "LearnedPromptIntervention",
     "PriorOnlyIntervention",
+    "StylePromptIntervention",
     "TextTranslation",
     "interventions",
 ]

@@ -15,6 +15,7 @@ from deconfound.testing.dictionaries import ConfounderDictionaryContract
 from deconfound.testing.doing import DoingContract
 from deconfound.testing.interventions import InterventionLayerContract
 from deconfound.testing.refuters import RefuterContract
+from deconfound.testing.rivals import RivalContract
 from deconfound.testing.selectors import RegionSelectorContract
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "InterventionLayerContract",
     "RefuterContract",
     "RegionSelectorContract",
+    "RivalContract",
 ]

@@ -83,7 +83,7 @@ def _assemble(
     clip = build_clip(model_cfg)
     tower = VisionTower.from_visual(clip.visual, tower_spec(model_cfg, preprocess, name, dense))
     load_weights(clip, weights)
-    text = OpenClipText(clip.eval(), tokenizer, name, tower.embed_dim)
+    text = OpenClipText(clip.eval(), tokenizer, name, tower.embed_dim, model_cfg)
     return VisionLanguageModel(tower.eval(), text, name)
 
 

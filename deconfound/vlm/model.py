@@ -61,7 +61,7 @@ class VisionLanguageModel:
         )
         _check_description(tower)
         tokenizer = tokenizer or default_tokenizer(config if isinstance(config, str) else model_cfg)
-        text = OpenClipText(model.eval(), tokenizer, name, tower.embed_dim)
+        text = OpenClipText(model.eval(), tokenizer, name, tower.embed_dim, model_cfg)
         return cls(tower.eval(), text, name)
 
     @classmethod

@@ -45,13 +45,17 @@ class OpenClipText(TextEncoder):
         tokenizer: from prompts to token ids (n, context length), as open_clip's tokenizers.
         name: what the model is called, for errors.
         embed_dim: d.
+        model_cfg: the model configuration that the model was built from.
     """
 
-    def __init__(self, clip: Any, tokenizer: Any, name: str, embed_dim: int) -> None:
+    def __init__(
+        self, clip: Any, tokenizer: Any, name: str, embed_dim: int, model_cfg: Mapping[str, Any]
+    ) -> None:
         self.clip = clip
         self.tokenizer = tokenizer
         self.name = name
         self.embed_dim = embed_dim
+        self.model_cfg = model_cfg
         # CoCa's own context is that of its captioning decoder, one more than its text tower's.
         self.context_length = int(getattr(tokenizer, "context_length", None) or clip.context_length)
 
