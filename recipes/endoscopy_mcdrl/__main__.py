@@ -11,6 +11,7 @@ from deconfound.cli import near, run
 COMMANDS = {
     "train": "train the methods on all sites but one, and report on that one",
     "evaluate": "score a run's models again, on the held-out site or on other images",
+    "refute": "try to refute a run's adjustment; --retrain trains it again to ask",
     "predict": "write masks and overlays for images",
     "sites": "say what lies in a folder of datasets",
     "table": "main, lesions: every method on every held-out site, several seeds",

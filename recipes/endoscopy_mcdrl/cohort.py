@@ -127,7 +127,7 @@ def _render(site: simulation.Site, site_index: int, config: RecipeConfig) -> Mem
         site,
         size=config.image_size,
         length=config.images_per_site,
-        seed=config.seed,
+        seed=config.seed if config.scenes is None else config.scenes,
         correlation=config.correlation,
         site_index=site_index,
     )

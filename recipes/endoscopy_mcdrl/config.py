@@ -55,6 +55,7 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
             over its files; the held-out site is always whole.
         augment: flip, rotate and colour-jitter training images.
         images_per_site: how many images each rendered site has.
+        scenes: rendered sites: seed of what is rendered; --seed by default.
         correlation: rendered sites: how strongly confounders go with classes, 0 to 1.
         pictures: put images into the report.
         json_output: print the results as JSON instead of a table (--json).
@@ -87,6 +88,7 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
     frames_per_site: Annotated[int, Field(ge=8)] | None = None
     augment: bool = True
     images_per_site: int = Field(140, ge=8)
+    scenes: Annotated[int, Field(ge=0)] | None = None
     correlation: float = Field(0.5, ge=0, le=1)
     pictures: bool = True
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from deconfound.training.adjusting import Watch, build_adjustment
 from deconfound.training.adjustment import Adjustment
 from deconfound.training.loading import ImageDataset
 
+from .cohort import Cohort
 from .config import RecipeConfig
 
 Setting = Mapping[str, Any]
@@ -69,12 +71,17 @@ def grid_of(method: str) -> tuple[Setting, ...]:
 def configured(method: str, config: RecipeConfig, setting: Setting) -> RecipeConfig:
     """Return the recipe's settings with those of a method that are the recipe's own.
 
+    What a rival puts in the intervention's place is trained from the first epoch on: the late start
+    is MCDRL's.
+
     Raises:
         ConfigurationError: a value out of its range.
     """
     changed: dict[str, Any] = {"lr": config.lr * setting.get("lr_factor", 1.0)}
     if method in GRIDS:
         changed |= {name: value for name, value in setting.items() if name != "lr_factor"}
+    else:
+        changed["intervention_start"] = 0.0
     return RecipeConfig.model_validate({**config.model_dump(), **changed})
 
 
@@ -106,10 +113,13 @@ def build_criterion(
     method: str,
     config: RecipeConfig,
     model: CausalSegmenter,
-    num_sites: int,
+    cohort: Cohort,
     setting: Setting | None = None,
 ) -> nn.Module:
-    """Return the objective of one method: the baseline's is the segmentation loss alone."""
+    """Return the objective of one method: the baseline's is the segmentation loss alone.
+
+    A rival whose loss comes on slowly is on when the training ends.
+    """
     causal = method in GRIDS
     loss = CausalLoss(
         model.prompts,
@@ -118,7 +128,10 @@ def build_criterion(
         lambda_contrast=config.lambda_contrast if causal else 0.0,
         temperature=config.tau,
     )
-    return loss if causal else _rival(method, setting).criterion(model, loss, num_sites)
+    if causal:
+        return loss
+    steps = config.epochs * math.ceil(len(cohort.train) / config.batch_size)
+    return _rival(method, setting, ramp_steps=steps).criterion(model, loss, len(cohort.sites))
 
 
 def build_method_adjustment(
@@ -150,9 +163,9 @@ def _our_parts(method: str, config: RecipeConfig) -> dict[str, Any]:
     }
 
 
-def _rival(method: str, setting: Setting | None = None) -> Rival:
+def _rival(method: str, setting: Setting | None = None, **offered: Any) -> Rival:
     options = {name: value for name, value in (setting or {}).items() if name != "lr_factor"}
-    return rivals.build({"name": _rival_name(method), **options})
+    return rivals.build({"name": _rival_name(method), **options}, **offered)
 
 
 def _rival_name(method: str) -> str:

@@ -18,8 +18,8 @@ from rich.console import Console
 from deconfound import CausalSegmenter
 from deconfound.data import read_image
 from deconfound.errors import DataError, unknown_name
+from deconfound.overlap import predicted_mask
 from deconfound.training import RunFolder
-from deconfound.training.metrics import predicted_mask
 from deconfound.training.overlays import draw_fill, to_picture
 
 from .console import Progress, counting

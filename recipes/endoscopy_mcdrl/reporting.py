@@ -13,9 +13,9 @@ from torch.utils.data import ConcatDataset, default_collate
 
 from deconfound import CausalSegmenter
 from deconfound.diagnostics import WhatWasUsed, drawn, take_evenly, what_was_used
+from deconfound.overlap import predicted_mask
 from deconfound.packs import PromptPack
 from deconfound.training import History, MethodResult, ReportContext, RunFolder, write_report
-from deconfound.training.metrics import predicted_mask
 from deconfound.training.report import ConfounderEntry, Example
 from deconfound.types import Explanation
 

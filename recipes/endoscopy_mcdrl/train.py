@@ -85,7 +85,7 @@ def _train_one(
     console: Console,
 ) -> tuple[MethodResult, History]:
     """Train one method, keep its model, and score it on the held-out site."""
-    criterion = build_criterion(method, config, model, len(cohort.sites))
+    criterion = build_criterion(method, config, model, cohort)
     adjustment = counting(
         console,
         "reading",

@@ -1,0 +1,176 @@
+"""``table``, ``ablate`` and ``figure``: train what is missing, then print, write, draw."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from deconfound.cli import near
+from deconfound.errors import ConfigurationError
+from deconfound.simulation import SITES
+
+from ..config import load_profile
+from ..console import note
+from ..flags import parse, value_of
+from ..methods import require_methods
+from ..readers import discover
+from . import plan, tables
+from .cells import Cell
+from .executors import run_cells
+from .settings import StudySettings
+from .store import Store
+from .tables import Table
+
+Question = Callable[["Study"], Sequence[Table]]
+
+
+class Study:
+    """The cells of one command, and how they are trained.
+
+    Args:
+        settings: of the study.
+        console: for progress and remarks.
+    """
+
+    def __init__(self, settings: StudySettings, console: Console) -> None:
+        self.settings, self.console = settings, console
+        require_methods([*settings.methods, settings.ablated])
+        self.holdouts = _holdouts(settings)
+        self.store = Store.prepare(settings)
+
+    def compared(self) -> list[Cell]:
+        """Train every method: the search with the first seed, then the best with every seed."""
+        trials = plan.trial_cells(self.settings, self.holdouts)
+        self.train(trials)
+        cells = plan.repeated(plan.chosen_cells(trials, self.store), self.settings)
+        self.train(cells)
+        return cells
+
+    def train(self, cells: Sequence[Cell]) -> None:
+        """Train what is missing."""
+        run_cells(cells, self.settings, self.store, self.console)
+
+
+def main_tables(study: Study) -> Sequence[Table]:
+    """``table main``."""
+    frame = study.store.images(study.compared())
+    asked = (tables.main_table, tables.metric_table, tables.difference_table)
+    return [of(frame, study.settings) for of in asked]
+
+
+def lesion_tables(study: Study) -> Sequence[Table]:
+    """``table lesions``."""
+    frame = study.store.images(study.compared())
+    return [tables.lesion_table(frame, study.settings)]
+
+
+def module_tables(study: Study) -> Sequence[Table]:
+    """``ablate modules``."""
+    cells = plan.module_cells(study.settings, study.holdouts)
+    study.train(cells)
+    return [tables.module_table(study.store.images(cells), study.settings)]
+
+
+def dictionary_tables(study: Study) -> Sequence[Table]:
+    """``ablate dictionary``."""
+    cells = plan.dictionary_cells(study.settings, study.holdouts)
+    study.train(cells)
+    return [tables.dictionary_table(study.store.images(cells), study.settings)]
+
+
+def depth_tables(study: Study) -> Sequence[Table]:
+    """``ablate depth``."""
+    cells = plan.depth_cells(study.settings, study.holdouts)
+    study.train(cells)
+    records = [study.store.record(cell) for cell in cells]
+    return [tables.depth_table(study.store.images(cells), records, study.settings)]
+
+
+TABLES: Mapping[str, Question] = {"main": main_tables, "lesions": lesion_tables}
+ABLATIONS: Mapping[str, Question] = {
+    "modules": module_tables,
+    "dictionary": dictionary_tables,
+    "depth": depth_tables,
+}
+
+
+def table(arguments: Sequence[str]) -> None:
+    """Print a table of the comparison."""
+    _answer("table", TABLES, arguments)
+
+
+def ablate(arguments: Sequence[str]) -> None:
+    """Print a table of an ablation."""
+    _answer("ablate", ABLATIONS, arguments)
+
+
+def figure(arguments: Sequence[str]) -> None:
+    """Draw a figure."""
+    from .figures import FIGURES
+
+    study, draw = _begin("figure", FIGURES, arguments)
+    cells = [cell for cell in study.compared() if cell.seed == study.settings.seed]
+    path = draw(cells, study.settings, study.store)
+    note(study.console, f"figure     {path}")
+
+
+def _answer(command: str, questions: Mapping[str, Question], arguments: Sequence[str]) -> None:
+    started = time.monotonic()
+    study, question = _begin(command, questions, arguments)
+    found = question(study)
+    study.store.collect()
+    for each in found:
+        each.write(study.store.folder / "tables")
+    if study.settings.json_output:
+        print(json.dumps([_plain(each) for each in found], indent=2))
+        return
+    out = Console()
+    for each in found:
+        out.print(each.as_rich())
+    for text in dict.fromkeys(text for each in found for text in each.notes):
+        out.print(text, style="dim", highlight=False)
+    minutes = (time.monotonic() - started) / 60
+    closing = f"\n{minutes:.1f} minutes. Tables and all frames: {study.store.folder}"
+    out.print(closing, highlight=False, soft_wrap=True)
+
+
+def _begin(command: str, known: Mapping[str, Any], arguments: Sequence[str]) -> tuple[Study, Any]:
+    """Read the command line; return the study and what is asked of it."""
+    words = list(arguments)
+    if not words or words[0].startswith("-"):
+        if {"-h", "--help"} & set(words):
+            _settings(f"{command} {'|'.join(known)}", words)  # prints its help, and leaves
+        raise ConfigurationError(f"{command}: expected one of {', '.join(known)}, found none")
+    if words[0] not in known:
+        raise ConfigurationError(near(command, words[0], list(known)).removeprefix("error: "))
+    settings = _settings(f"{command} {words[0]}", words[1:])
+    return Study(settings, Console(stderr=True)), known[words[0]]
+
+
+def _settings(program: str, words: Sequence[str]) -> StudySettings:
+    """Start from the profile that ``--config`` names, then let the flags override it."""
+    profile = load_profile(value_of("--config", words) or "default")
+    own = {"out", "methods", "holdout", "resume"}
+    default = StudySettings.model_validate(profile.model_dump(exclude=own))
+    return parse(StudySettings, words, program, default=default)
+
+
+def _holdouts(settings: StudySettings) -> tuple[str, ...]:
+    """Return the sites that are held out in turn, by their own spelling."""
+    from deconfound.errors import unknown_name
+
+    found = SITES if settings.data is None else discover(settings.data)
+    names = {site.name.lower(): site.name for site in found}
+    for asked in settings.holdouts:
+        if asked.lower() not in names:
+            raise unknown_name("site", asked, list(names.values()))
+    return tuple(names[h.lower()] for h in settings.holdouts) or tuple(names.values())
+
+
+def _plain(table: Table) -> dict[str, Any]:
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    return {"name": table.name, "title": table.title, "rows": rows, "notes": table.notes}

@@ -1,0 +1,75 @@
+"""Which cells answer which question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..methods import grid_of
+from .cells import Cell, pairs
+from .settings import StudySettings
+from .store import Store
+
+SIZES = (3, 6, 9, 12, 15)
+"""Prompts of the dictionary, each size holding the smaller ones (the paper's Table 4)."""
+
+DEPTHS = (1, 2, 3, 4, 5)
+"""Intervention layers (the paper's Table 5)."""
+
+MODULES = ("baseline", "mcdrl_without_mtrs", "mcdrl_without_cdrl", "mcdrl")
+"""The paper's Table 3."""
+
+
+def trial_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
+    """Return the cells of the search: every setting of every method, with the first seed.
+
+    One held-out site after the other, so that a study cut short is whole for some sites.
+    """
+    return [
+        Cell(method, backbone, holdout, settings.seed, pairs(setting))
+        for holdout in holdouts
+        for backbone in settings.all_backbones
+        for method in settings.methods
+        for setting in grid_of(method)[: settings.trials]
+    ]
+
+
+def chosen_cells(trials: Sequence[Cell], store: Store) -> list[Cell]:
+    """Return, of finished trials, the one with the best validation Dice in each search.
+
+    A search is over the settings of one method, backbone and held-out site. Validation frames are
+    of the training sites; the first of equals is taken.
+    """
+    best: dict[Cell, tuple[float, Cell]] = {}
+    for cell in trials:
+        search, dice = replace(cell, setting=()), store.record(cell).validation_dice
+        if search not in best or dice > best[search][0]:
+            best[search] = (dice, cell)
+    return [cell for _, cell in best.values()]
+
+
+def repeated(cells: Sequence[Cell], settings: StudySettings) -> list[Cell]:
+    """Return the cells with every seed, all cells of a seed before the next seed."""
+    return [replace(cell, seed=seed) for seed in settings.all_seeds for cell in cells]
+
+
+def module_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
+    """Return what the ablation of modules needs, with the published settings."""
+    return repeated([_published(m, b, h) for h in holdouts for b in settings.all_backbones
+                     for m in MODULES], settings)  # fmt: skip
+
+
+def dictionary_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
+    """Return what the ablation of the dictionary's size needs."""
+    cells = [_published(settings.ablated, b, h) for h in holdouts for b in settings.all_backbones]
+    return repeated([replace(c, prompts=size) for c in cells for size in SIZES], settings)
+
+
+def depth_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
+    """Return what the ablation of the intervention's depth needs."""
+    cells = [_published(settings.ablated, b, h) for h in holdouts for b in settings.all_backbones]
+    return repeated([replace(c, depth=depth) for c in cells for depth in DEPTHS], settings)
+
+
+def _published(method: str, backbone: str, holdout: str) -> Cell:
+    return Cell(method, backbone, holdout, setting=pairs(grid_of(method)[0]))

@@ -1,0 +1,316 @@
+"""A table is a query over the frames of finished cells, with the paper's figures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+from deconfound.study.statistics import paired_bootstrap, summarise
+from deconfound.training.files import write_text
+
+from ..methods import title_of
+from . import paper
+from .cells import CellRecord
+from .settings import StudySettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OURS = ("mcdrl", "mcdrl_literal", "adjusted")
+POLICY = (
+    "Dice, IoU, Acc and NSD (within 2 pixels) in percent, HD95 in pixels; mean over frames, then "
+    "over sites, ± standard deviation over seeds. Pooled: all pixels of a site counted together. "
+    "A frame without lesion and without prediction scores Dice 100 and HD95 0; a frame on which "
+    "one of the two is missing scores Dice 0 and the picture's diagonal. No frame is left out."
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a command prints and keeps.
+
+    Attributes:
+        name: of its files.
+        title: above it.
+        columns: their heads.
+        rows: cells as text, as long as ``columns``.
+        notes: sentences below it.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = field(default=(POLICY,))
+
+    def as_rich(self) -> Any:
+        """Return the table for a terminal."""
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table as RichTable
+
+        table = RichTable(title=self.title, title_justify="left", box=SIMPLE_HEAD)
+        table.pad_edge, table.padding = False, (0, 1, 0, 0)
+        for number, column in enumerate(self.columns):
+            table.add_column(column, justify="right" if number else "left", overflow="fold")
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def as_markdown(self) -> str:
+        """Return the table for a page."""
+        lines = [self.columns, ("---", *("--:" for _ in self.columns[1:])), *self.rows]
+        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        notes = "\n\n".join(self.notes)
+        return f"# {self.title}\n\n{body}\n\n{notes}\n"
+
+    def write(self, folder: Path) -> None:
+        """Write the table as CSV and Markdown."""
+        import pandas as pd
+
+        folder.mkdir(parents=True, exist_ok=True)
+        frame = pd.DataFrame(list(self.rows), columns=list(self.columns))
+        write_text(folder / f"{self.name}.csv", frame.to_csv(index=False))
+        write_text(folder / f"{self.name}.md", self.as_markdown())
+
+
+def main_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
+    """Dice of methods by held-out site: the paper's Table 1."""
+    sites = list(dict.fromkeys(frame["holdout"]))
+    rows = []
+    for backbone, method, own in _trained(frame, settings):
+        found = summarise(own, ["method", "holdout"]).set_index("holdout")
+        told = paper.MAIN.get((_as_in_paper(backbone), method))
+        values = [_percent(found.loc[site]) for site in sites]
+        label = _label(method, backbone, settings)
+        rows.append((label, *values, _overall(own, "dice"), f"{told[0]:.1f}" if told else "–"))
+    return Table(
+        "main",
+        f"Dice by held-out site, {_seeds(settings)}",
+        ("", *sites, "mean", "paper"),
+        tuple(rows),
+        (POLICY, _paper_note(), *_oracle_note(settings)),
+    )
+
+
+def metric_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
+    """Every metric, over all held-out sites."""
+    rows = [
+        (
+            _label(method, backbone, settings),
+            *(_overall(own, metric) for metric in ("dice", "iou", "acc", "nsd")),
+            _overall(own, "hd95", scale=1.0),
+            _pooled(own),
+        )
+        for backbone, method, own in _trained(frame, settings)
+    ]
+    return Table(
+        "metrics",
+        f"Mean over held-out sites, {_seeds(settings)}",
+        ("", "Dice", "IoU", "Acc", "NSD", "HD95", "pooled Dice"),
+        tuple(rows),
+        (POLICY, *_oracle_note(settings)),
+    )
+
+
+def difference_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
+    """How far each method is from the baseline and from the best rival, with intervals."""
+    rows = []
+    for backbone in settings.all_backbones:
+        own = frame[frame["backbone"] == backbone]
+        best = best_rival(own, settings.methods)
+        for method in settings.methods:
+            against = [
+                _difference(own, other, method) if other not in (None, method) else "–"
+                for other in ("baseline" if "baseline" in settings.methods else None, best)
+            ]
+            rows.append((_label(method, backbone, settings), *against))
+    return Table(
+        "differences",
+        "Difference in Dice, points, with 95 % bootstrap intervals over patients",
+        ("", "to the baseline", "to the best rival"),
+        tuple(rows),
+        (
+            "On the same frames, averaged over seeds and then over sites; whole patients or video "
+            "sequences are redrawn, where they are known. The best rival is the best of these very "
+            "results, which favours it.",
+        ),
+    )
+
+
+def best_rival(frame: pd.DataFrame, methods: Sequence[str]) -> str | None:
+    """Return the rival of the highest mean Dice; None where there is no rival."""
+    rivals = [m for m in methods if m not in OURS and m != "baseline"]
+    found = summarise(frame[frame["method"].isin(rivals)], ["method"]) if rivals else None
+    if found is None or found.empty:
+        return None
+    return str(found.loc[found["mean"].idxmax(), "method"])
+
+
+def lesion_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
+    """Methods by lesion: the paper's Table 2."""
+    lesions = sorted(lesion for lesion in set(frame["lesion"]) if lesion)
+    rows = []
+    for method in settings.methods:
+        own = frame[(frame["method"] == method) & (frame["lesion"] != "")]
+        found = summarise(own, ["method", "lesion"]).set_index("lesion")
+        told = paper.LESIONS.get(method, {})
+        values = [
+            f"{_percent(found.loc[lesion])}{f' ({told[lesion]})' if lesion in told else ''}"
+            for lesion in lesions
+        ]
+        average = f"{100 * found['mean'].mean():.1f}"
+        rows.append((title_of(method, settings), *values, average))
+    return Table(
+        "lesions",
+        f"Dice by lesion, {_seeds(settings)} (the paper's in brackets)",
+        ("", *lesions, "mean of lesions"),
+        tuple(rows),
+        (POLICY, _paper_note(), *_oracle_note(settings)),
+    )
+
+
+def module_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
+    """Without MTRS, without CDRL: the paper's Table 3."""
+    sites = list(dict.fromkeys(frame["holdout"]))
+    rows = []
+    for method in dict.fromkeys(frame["method"]):
+        own = frame[frame["method"] == method]
+        found = summarise(own, ["method", "holdout"]).set_index("holdout")
+        values = [_percent(found.loc[site]) for site in sites]
+        told = f"{paper.MODULES[method]:.1f}"
+        rows.append((title_of(method, settings), *values, _overall(own, "dice"), told))
+    notes = (
+        POLICY,
+        "Without CDRL, MTRS chooses regions and nothing acts on them: regions that are not chosen "
+        "keep their features here, so that only the contrastive loss tells it from the baseline.",
+        "The paper's Table 3 lies far above its Table 1, and does not say why.",
+    )
+    columns = ("", *sites, "Dice", "paper's Dice")
+    return Table(
+        "modules", f"What each module adds, {_seeds(settings)}", columns, tuple(rows), notes
+    )
+
+
+def dictionary_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
+    """By the dictionary's size: the paper's Table 4."""
+    rows = [
+        (str(size), _overall(own, "dice"), _overall(own, "nsd"), _known(paper.DICTIONARY, size))
+        for size, own in _by(frame, "prompts")
+    ]
+    return Table(
+        "dictionary",
+        f"Size of the dictionary, {title_of(settings.ablated)}, {_seeds(settings)}",
+        ("prompts", "Dice", "NSD", "paper's Dice"),
+        tuple(rows),
+        (POLICY, "Each dictionary holds the prompts of the smaller ones."),
+    )
+
+
+def depth_table(
+    frame: pd.DataFrame, records: Sequence[CellRecord], settings: StudySettings
+) -> Table:
+    """By the number of intervention layers: the paper's Table 5."""
+    rows = []
+    for depth, own in _by(frame, "depth"):
+        cells = [record for record in records if record.cell.depth == depth]
+        told = paper.DEPTH.get(depth)
+        rows.append(
+            (
+                str(depth),
+                _overall(own, "dice"),
+                f"{mean(record.parameters for record in cells) / 1e6:.2f}",
+                f"{mean(record.latency for record in cells):.1f}",
+                *(("–", "–", "–") if told is None else _of_paper(told)),
+            )
+        )
+    return Table(
+        "depth",
+        f"Intervention layers, {title_of(settings.ablated)}, {_seeds(settings)}",
+        ("layers", "Dice", "M parameters", "ms", "paper's Dice", "its M", "its ms"),
+        tuple(rows),
+        (
+            POLICY,
+            "Parameters are the intervention's; milliseconds are one picture through the whole "
+            f"model, on {', '.join(sorted({record.device for record in records}))}.",
+        ),
+    )
+
+
+def _by(frame: pd.DataFrame, name: str) -> list[tuple[int, pd.DataFrame]]:
+    """Split frames by a value of their setting."""
+    import json
+
+    values = frame["setting"].map(lambda text: json.loads(text)[name])
+    return [(int(value), frame[values == value]) for value in sorted(set(values))]
+
+
+def _trained(frame: pd.DataFrame, settings: StudySettings) -> list[tuple[str, str, pd.DataFrame]]:
+    """Return backbone, method and frames of every row of a table."""
+    return [
+        (b, m, frame[(frame["backbone"] == b) & (frame["method"] == m)])
+        for b in settings.all_backbones
+        for m in settings.methods
+    ]
+
+
+def _pooled(frame: pd.DataFrame) -> str:
+    row = summarise(frame.assign(all="all"), ["all"]).iloc[0]
+    return f"{100 * row['pooled_dice']:.1f}"
+
+
+def _overall(frame: pd.DataFrame, metric: str, scale: float = 100.0) -> str:
+    row = summarise(frame.assign(all="all"), ["all"], metric).iloc[0]
+    return _percent(row, scale)
+
+
+def _percent(row: Any, scale: float = 100.0) -> str:
+    """Write mean ± sd; the deviation of one seed is not known, and is left out."""
+    spread = f"±{scale * row['sd']:.1f}" if row["sd"] == row["sd"] else ""
+    return f"{scale * row['mean']:.1f}{spread}"
+
+
+def _difference(frame: pd.DataFrame, first: str, second: str) -> str:
+    found = paired_bootstrap(frame, first, second)
+    text = f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    return text.replace("-", "−")
+
+
+def _label(method: str, backbone: str, settings: StudySettings) -> str:
+    alone = len(settings.all_backbones) == 1
+    title = title_of(method, settings)
+    return title if alone else f"{backbone.partition('/')[0]}, {title}"
+
+
+def _as_in_paper(backbone: str) -> str:
+    """``ViT-L-14/openai`` as the paper writes it, ``ViT-L/14``."""
+    name = backbone.partition("/")[0]
+    return "/".join(name.rsplit("-", 1)) if name.startswith("ViT-") else name
+
+
+def _known(published: Mapping[int, float], key: int) -> str:
+    return f"{published[key]:.1f}" if key in published else "–"
+
+
+def _of_paper(row: tuple[float | None, float, float]) -> tuple[str, str, str]:
+    dice, parameters, latency = row
+    return ("–" if dice is None else f"{dice:.1f}", f"{parameters:.1f}", f"{latency:.0f}")
+
+
+def _seeds(settings: StudySettings) -> str:
+    return "one seed" if settings.seeds == 1 else f"{settings.seeds} seeds"
+
+
+def _paper_note() -> str:
+    return (
+        "The paper's figures (arXiv 2508.05008) are of its own five sites, at 224 px with "
+        "ViT-L/14; they stand beside ours, and are not comparable with another data set's."
+    )
+
+
+def _oracle_note(settings: StudySettings) -> tuple[str, ...]:
+    if not settings.oracle:
+        return ()
+    return ("ORACLE: epochs were chosen by the held-out site's own Dice.",)
