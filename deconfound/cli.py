@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import NoReturn
 
@@ -45,19 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     commands = {"packs": _packs, "lint": _lint}
-    if words and not words[0].startswith("-") and words[0] not in {*commands, *PROGRAMS}:
-        print(near("command", words[0], [*commands, *PROGRAMS]), file=sys.stderr)
+    programs = {program.words[0]: program.purpose for program in PROGRAMS}
+    if words and not words[0].startswith("-") and words[0] not in {*commands, *programs}:
+        print(near("command", words[0], [*commands, *programs]), file=sys.stderr)
         return 2
-    if words and words[0] in PROGRAMS:
-        return _program(words[0], words[1:])
+    if words and words[0] in programs:
+        return _program(words)
     parser = _Parser(
         prog="deconfound",
         description="Named confounders, causal adjustment. Training lives in the recipes: "
         "python -m recipes.endoscopy_mcdrl train.",
     )
     choices = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
-    for program, (_, text) in PROGRAMS.items():  # for the help; they read their own flags
-        choices.add_parser(program, help=text)
+    for name, purpose in programs.items():  # for the help; they read their own flags
+        choices.add_parser(name, help=purpose)
     packs = choices.add_parser("packs", help="list the prompt packs that are found")
     lint = choices.add_parser("lint", help="look a prompt pack over")
     lint.add_argument("pack", help="name or path of a pack")
@@ -67,24 +68,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(lambda: commands[options.command](options))
 
 
-PROGRAMS: dict[str, tuple[dict[str, str], str]] = {
-    "refute": ({"": "deconfound.diagnostics.refute"}, "try to refute a run's adjustment"),
-    "benchmark": ({"causal": "deconfound.benchmark.causal"}, "benchmark causal: who adjusts?"),
-}
-"""Commands with flags of their own: the module of each sub-command, and what it is for."""
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A command with flags of its own.
+
+    Attributes:
+        words: by which it is called: one, or one and a sub-command.
+        module: which has its ``main``, and is loaded when it is called.
+        purpose: in a few words.
+    """
+
+    words: tuple[str, ...]
+    module: str
+    purpose: str
 
 
-def _program(name: str, words: Sequence[str]) -> int:
-    """Hand the words over to a command's own module, which is loaded now."""
-    modules, _ = PROGRAMS[name]
-    if "" in modules:
-        return run(lambda: import_module(modules[""]).main(words))
-    if not words or words[0] not in modules:
-        known = " or ".join(f"deconfound {name} {sub}" for sub in modules)
-        found = f"{words[0]!r}" if words else "nothing"
-        print(f"error: expected {known}, found {found} after {name}", file=sys.stderr)
-        return 2
-    return run(lambda: import_module(modules[words[0]]).main(words[1:]))
+PROGRAMS = (
+    Program(("refute",), "deconfound.refuting.command", "try to refute a run's adjustment"),
+    Program(
+        ("benchmark", "causal"), "deconfound.benchmark.causal", "benchmark causal: who adjusts?"
+    ),
+)
+"""Every one of them; those that begin with the same word are its sub-commands."""
+
+
+def _program(words: Sequence[str]) -> int:
+    """Hand the words that follow a command over to its own module."""
+    alike = [program for program in PROGRAMS if program.words[0] == words[0]]
+    called = next((one for one in alike if [*one.words] == words[: len(one.words)]), None)
+    if called is not None:
+        return run(lambda: import_module(called.module).main(words[len(called.words) :]))
+    known = " or ".join(f"deconfound {' '.join(one.words)}" for one in alike)
+    given = f"{words[1]!r}" if len(words) > 1 else "nothing"
+    print(f"error: expected {known}, found {given} after {words[0]}", file=sys.stderr)
+    return 2
 
 
 class _Parser(argparse.ArgumentParser):

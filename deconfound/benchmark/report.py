@@ -15,33 +15,25 @@ from deconfound.benchmark.methods import METHODS
 from deconfound.benchmark.reading import percent, points, reading
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.benchmark.summary import Estimate, Share, closed_share
-from deconfound.training.extras import missing_extra
 from deconfound.training.files import write_text
-
-TEMPLATE = "report.html.j2"
+from deconfound.training.report.page import fill
 
 
 def write_report(
     path: Path, outcomes: Sequence[Outcome], settings: BenchmarkSettings, command: str
 ) -> Path:
     """Write the page; what is not finished is left out, and the page says how much is there."""
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError as error:
-        raise missing_extra("Jinja2", "the report") from error
-    loader = PackageLoader("deconfound.benchmark", ".")
-    page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     worlds = [found for world in settings.worlds if (found := _world(world, outcomes, settings))]
-    text = page.get_template(TEMPLATE).render(
-        worlds=worlds,
-        cells=len(outcomes),
-        minutes=sum(outcome.seconds for outcome in outcomes) / 60,
-        seeds=len({outcome.cell.seed for outcome in outcomes}),
-        settings=settings,
-        command=command,
-        machine=machine(),
-    )
-    write_text(path, text)
+    values = {
+        "worlds": worlds,
+        "cells": len(outcomes),
+        "minutes": sum(outcome.seconds for outcome in outcomes) / 60,
+        "seeds": len({outcome.cell.seed for outcome in outcomes}),
+        "settings": settings,
+        "command": command,
+        "machine": machine(),
+    }
+    write_text(path, fill("deconfound.benchmark", values))
     return path
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from deconfound.diagnostics.counterfactual import Do
-from deconfound.errors import ConfigurationError, unknown_name
-from deconfound.estimators.doing import OPERATIONS, suggested
+from deconfound.errors import ConfigurationError
+from deconfound.estimators.doing import OPERATIONS, operation_for
 from deconfound.estimators.doing.operations import Operation
 from deconfound.packs import PromptPack
 
@@ -32,7 +32,7 @@ def drawn(pack: PromptPack, strength: float = 0.7, seed: int = 0) -> Do:
         raise ConfigurationError(
             f"drawing confounders: strength must lie in (0, 1], found {strength}"
         )
-    operations = [_operation(one.render or suggested(one.text)) for one in pack.confounders]
+    operations = [_that_stays(operation_for(one)) for one in pack.confounders]
 
     def do(images: Tensor, m: int) -> Tensor:
         operation = operations[m]
@@ -46,13 +46,9 @@ def drawn(pack: PromptPack, strength: float = 0.7, seed: int = 0) -> Do:
     return do
 
 
-def _operation(name: str | None) -> Operation | None:
+def _that_stays(name: str | None) -> Operation | None:
     """Return the operation of that name, None for no name or one that moves the lesion."""
-    if name is None:
-        return None
-    if name not in OPERATIONS:
-        raise unknown_name("render operation", name, OPERATIONS)
-    return None if _moves(OPERATIONS[name]) else OPERATIONS[name]
+    return None if name is None or _moves(OPERATIONS[name]) else OPERATIONS[name]
 
 
 def _moves(operation: Operation) -> bool:

@@ -1,77 +1,99 @@
 """``deconfound refute RUN``: is the adjustment of a trained model real?
 
-The models of a run are only run again (`InferenceSubject`); to train them again, use
-`RetrainSubject` in Python.
+The models of a run are only run again; ``--retrain`` trains the method again for every dictionary,
+which answers for the method and is as dear as that many trainings.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from deconfound.diagnostics.refuters import InferenceSubject, default_refuters, overall, refute
+from deconfound.diagnostics.refuters import InferenceSubject, default_refuters, refute
 from deconfound.diagnostics.refuters.base import Refutation, Refuter
-from deconfound.diagnostics.refuters.pictures import Pictures, from_manifest, rendered
 from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
+from deconfound.refuting.findings import Findings
+from deconfound.refuting.pictures import Pictures, rendered, stored
+from deconfound.refuting.recipe import ANY, Recipe, Trainer
 from deconfound.segmenter import CausalSegmenter
 from deconfound.training import RunFolder
 from deconfound.training.extras import missing_extra
 from deconfound.training.files import write_json
 
-FILE = "refutation.json"
+FOLDER = "refute"
+"""Within a run: ``refutation.json``, ``refutation.html``, and the trainings of ``--retrain``."""
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Refute as the flags say: prints a table or JSON, and writes ``refutation.json``.
+def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
+    """Refute as the flags say: prints a table or JSON, and writes both record and page.
+
+    Args:
+        arguments: words of the command line.
+        recipe: who made the run; without it, nothing can be trained again.
 
     Raises:
         DeconfoundError: a flag, run, method or data set that cannot be used.
     """
-    options = _parser().parse_args(list(arguments))
+    from deconfound.refuting.report import write_report
+
+    options = _parser(recipe).parse_args(list(arguments))
     run = RunFolder.open(options.run)
+    trainer = _trainer(recipe) if options.retrain else None
     method = _method(run, options.method)
     model = CausalSegmenter.from_pretrained(run.model_path(method))
-    pictures = _pictures(run, options, model)
-    subject = InferenceSubject(model, pictures.images, pictures.groups, options.batch_size)
+    pictures = _pictures(run, options, model, recipe)
     refuters = _refuters(run, model, options)
-    seeds = range(options.seeds)
-    found = _behind_a_bar(lambda bar: list(refute(subject, refuters, seeds, bar)), len(refuters))
-    told = {
-        "method": method,
-        "images": len(pictures.images),
-        "source": pictures.source,
-        "mode": "inference",
-        "intervening": model.intervening,
-        "seeds": options.seeds,
-        "verdict": overall(found),
-        "refutations": [one.to_json() for one in found],
-    }
-    write_json(run.path / FILE, told)
-    if options.json:
-        print(json.dumps(told, indent=2))
+    if trainer is None:
+        answers = _run_again(model, pictures, refuters, options)
     else:
-        passed_by = "" if model.intervening else " (saved before its intervention was turned on)"
-        _show(found, f"{method} on {pictures.source}{passed_by}: {overall(found)}")
+        answers = _trained_again(run, method, model, pictures, refuters, options, trainer)
+    found = Findings(
+        method=method,
+        images=len(pictures.images),
+        source=pictures.source,
+        mode="retraining" if options.retrain else "inference",
+        intervening=model.intervening,
+        seeds=options.seeds,
+        answers=tuple(zip(refuters, answers, strict=True)),
+    )
+    folder = run.path / FOLDER
+    page = write_report(
+        folder / "refutation.html", found, f"{recipe.program} {shlex.join(arguments)}"
+    )
+    write_json(folder / "refutation.json", found.to_json())
+    if options.json:
+        print(json.dumps(found.to_json(), indent=2))
+    else:
+        _show(found, page)
 
 
 class _Parser(argparse.ArgumentParser):
     """argparse, whose complaints are our errors."""
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigurationError(f"refute: {message}; deconfound refute --help lists what there is")
+        raise ConfigurationError(f"refute: {message}; {self.prog} --help lists what there is")
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="deconfound refute", description=__doc__, allow_abbrev=False)
+def _parser(recipe: Recipe) -> _Parser:
+    parser = _Parser(prog=recipe.program, description=__doc__, allow_abbrev=False)
     parser.add_argument("run", help="run folder that `train` made")
     parser.add_argument("--method", help="whose model; default: the last one trained")
     parser.add_argument("--data", help="manifest.csv, or `rendered`; default: as the run")
     parser.add_argument("--site", help="which site; default: the run's held-out one")
     parser.add_argument("--images", type=_positive, default=120, help="at most so many (120)")
-    parser.add_argument("--seeds", type=_positive, default=3, help="draws per refuter (3)")
+    parser.add_argument(
+        "--seeds", type=_positive, default=3, help="draws per refuter, and trainings of each (3)"
+    )
+    parser.add_argument(
+        "--retrain", action="store_true", help="train again for every dictionary and draw"
+    )
+    parser.add_argument(
+        "--decisive", action="store_true", help="leave out what describes a part of the dictionary"
+    )
     parser.add_argument("--batch-size", type=_positive, default=16, help="images at once (16)")
     parser.add_argument("--vlm", help="whose text tower words the placebos; default: the run's")
     parser.add_argument("--no-text", action="store_true", help="leave out what needs a text tower")
@@ -83,6 +105,17 @@ def _positive(word: str) -> int:
     if not word.isdigit() or int(word) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {word!r}")
     return int(word)
+
+
+def _trainer(recipe: Recipe) -> Trainer:
+    """Return who trains again."""
+    if recipe.trainer is None:
+        raise ConfigurationError(
+            "--retrain: expected the recipe that made the run, which alone can train it again, "
+            "found none; give the same flags to its own command, such as "
+            "python -m recipes.endoscopy_mcdrl refute RUN --retrain"
+        )
+    return recipe.trainer
 
 
 def _method(run: RunFolder, wanted: str | None) -> str:
@@ -100,7 +133,9 @@ def _method(run: RunFolder, wanted: str | None) -> str:
     return wanted
 
 
-def _pictures(run: RunFolder, options: argparse.Namespace, model: CausalSegmenter) -> Pictures:
+def _pictures(
+    run: RunFolder, options: argparse.Namespace, model: CausalSegmenter, recipe: Recipe
+) -> Pictures:
     """Return the images of the run's held-out site, or those that are asked for."""
     data = options.data or run.config.get("data") or "rendered"
     site = options.site or _held_out(run)
@@ -109,9 +144,7 @@ def _pictures(run: RunFolder, options: argparse.Namespace, model: CausalSegmente
         seed = int(run.config.get("seed", 0))
         return rendered(site, options.images, size, seed, model.classes > 1)
     path = Path(data)
-    if path.is_dir():
-        path = path / "manifest.csv"
-    return from_manifest(path, site, options.images, size, model)
+    return stored(path, recipe.read_sites(path), site, options.images, size, model)
 
 
 def _held_out(run: RunFolder) -> str | None:
@@ -130,13 +163,73 @@ def _held_out(run: RunFolder) -> str | None:
 def _refuters(
     run: RunFolder, model: CausalSegmenter, options: argparse.Namespace
 ) -> tuple[Refuter, ...]:
+    """Return who is asked."""
     names = model.dictionary().names
     if options.no_text:
-        return default_refuters(names)
-    from deconfound.vlm.loading import load
+        found = default_refuters(names)
+    else:
+        from deconfound.vlm.loading import load
 
-    vlm = load(options.vlm or run.config.get("vlm", "mini"))
-    return default_refuters(names, model.pack, vlm.encode_text)
+        vlm = load(options.vlm or run.config.get("vlm", "mini"))
+        found = default_refuters(names, model.pack, vlm.encode_text)
+    return tuple(one for one in found if one.decisive or not options.decisive)
+
+
+def _run_again(
+    model: CausalSegmenter,
+    pictures: Pictures,
+    refuters: Sequence[Refuter],
+    options: argparse.Namespace,
+) -> list[Refutation]:
+    """Ask about the trained model."""
+    subject = InferenceSubject(model, pictures.images, pictures.groups, options.batch_size)
+    seeds = range(options.seeds)
+    return _behind_a_bar(lambda bar: list(refute(subject, refuters, seeds, bar)), len(refuters))
+
+
+def _trained_again(
+    run: RunFolder,
+    method: str,
+    model: CausalSegmenter,
+    pictures: Pictures,
+    refuters: Sequence[Refuter],
+    options: argparse.Namespace,
+    trainer: Trainer,
+) -> list[Refutation]:
+    """Ask about the method, after saying how many trainings that takes."""
+    from rich.console import Console
+
+    from deconfound.refuting.ledger import Ledger
+    from deconfound.refuting.retraining import Retraining
+    from deconfound.training.models_progress import ModelsProgress
+
+    console, seeds = Console(stderr=True), range(options.seeds)
+    ledger = Ledger(run.path / FOLDER, method, pictures.images)
+    subject = Retraining(model.dictionary(), pictures, ledger, options.batch_size)
+    answers = list(refute(subject, refuters, seeds))  # a rehearsal, unless all is finished
+    asked, missing = len(subject.asked), subject.missing
+    console.print(
+        f"{asked} trainings of {method}, {asked - missing} of them finished, {missing} to make"
+        f"{_pace(run, method, missing)}; each is kept in {ledger.path}, and the same command goes "
+        f"on where this one stops.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if missing:
+        train = trainer(run, method, model)
+        with ModelsProgress(missing, console) as progress:
+            subject.train_by(train, progress)
+            answers = list(refute(subject, refuters, seeds))
+    return answers
+
+
+def _pace(run: RunFolder, method: str, trainings: int) -> str:
+    """Say how long trainings take if each takes as long as the run's own; nothing if unknown."""
+    from deconfound.training.progress import clock
+
+    seconds = sum(line["seconds"] for line in run.metrics() if line["method"] == method)
+    left = trainings * seconds
+    return f" (about {clock(left)} at the run's own pace)" if left else ""
 
 
 def _behind_a_bar(work: Callable[[Callable[[int, int], None]], Any], total: int) -> Any:
@@ -152,20 +245,25 @@ def _behind_a_bar(work: Callable[[Callable[[int, int], None]], Any], total: int)
         return work(lambda done, total: bar.update(task, completed=done, total=total))
 
 
-def _show(found: Sequence[Refutation], title: str) -> None:
+def _show(found: Findings, page: Path) -> None:
+    """Print the table, and where the page is."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     colours = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
+    passed_by = "" if found.intervening else " (saved before its intervention was turned on)"
+    title = f"{found.method} on {found.source}{passed_by}: {found.verdict}"
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for column in ("refuter", "effect", "95 % interval", "verdict"):
         table.add_column(column, justify="right" if column == "effect" else "left")
-    for one in found:
+    for _, one in found.answers:
         asked = one.effect == one.effect
         interval = f"{one.low:+.4f} … {one.high:+.4f}" if asked else ""
         colour = colours[one.verdict]
         name = one.name if one.decisive else f"  {one.name}"
         effect = f"{one.effect:+.4f}" if asked else "–"
         table.add_row(name, effect, interval, f"[{colour}]{one.verdict}[/{colour}]")
-    Console().print(table)
+    out = Console()
+    out.print(table)
+    out.print(f"The report: {page}", highlight=False, soft_wrap=True)

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from deconfound.data import FolderDataset, Sample, group_ids, read_manifest
+from deconfound.data import FolderDataset, Sample, group_ids
 from deconfound.data.memory import MemoryDataset
+from deconfound.data.samples import Site
 from deconfound.errors import unknown_name
 from deconfound.segmenter import CausalSegmenter
 
@@ -60,24 +61,30 @@ def rendered(name: str | None, count: int, size: int, seed: int, multiclass: boo
     return Pictures(dataset, drawn.groups, f"rendered site {name}")
 
 
-def from_manifest(
-    path: Path, name: str | None, count: int, size: int, model: CausalSegmenter
+def stored(
+    path: Path,
+    sites: Sequence[Site],
+    name: str | None,
+    count: int,
+    size: int,
+    model: CausalSegmenter,
 ) -> Pictures:
-    """Read the images of one site of a manifest.
+    """Read the images of one of the sites that were found at a path.
 
     Args:
-        path: ``manifest.csv``.
+        path: manifest or folder, for messages.
+        sites: what is there.
         name: of the site; None is the last.
         count: at most so many, evenly from the whole site.
         size: pixels along each side.
         model: which decides about classes.
 
     Raises:
-        DataError: a manifest or site that cannot be used.
+        DataError: a site that cannot be used.
         UnknownNameError: no such site.
     """
-    sites = {site.name: site for site in read_manifest(path)}
-    site = sites[_known(name, list(sites), f"site of {path}")]
+    named = {site.name: site for site in sites}
+    site = named[_known(name, list(named), f"site of {path}")]
     site.require_sound()
     samples = _evenly(site.samples, count)
     dataset = FolderDataset(

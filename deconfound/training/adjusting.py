@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from deconfound.estimators.doing import Doing, Render, Restyle, Transplant, suggested
+from deconfound.estimators.doing import Doing, Render, Restyle, Transplant, operation_for
 from deconfound.estimators.weighting import balancing_weights, read_posterior
 from deconfound.packs import PromptPack
 from deconfound.training.adjustment import Adjustment, AdjustmentSettings
@@ -62,7 +62,6 @@ def build_adjustment(
 def drawable(pack: PromptPack) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the operations that draw the pack's confounders, and what to know of them.
 
-    A confounder is drawn by the operation that it names, or else by the one its words suggest.
     Mediators are left alone: setting an effect of the lesion would hide a part of the lesion.
     """
     named: dict[str, None] = {}
@@ -70,7 +69,7 @@ def drawable(pack: PromptPack) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for one in pack.confounders:
         if one.role == "mediator":
             continue
-        operation = one.render or suggested(one.text)
+        operation = operation_for(one)
         if operation is None:
             absent.append(one.name)
             continue

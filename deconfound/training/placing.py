@@ -24,6 +24,7 @@ checkpoints/<method>/last.safetensors
                                    everything needed to go on after the last finished epoch
 checkpoints/<method>/best.safetensors
                                    weights of the best epoch on held-out training-site patients
+refute/                            record and page of `deconfound refute`, once it was asked
 
 A killed run goes on where it stopped when the same command is given again with
 --out THIS FOLDER --resume. Checkpoints hold the whole model, parts that are not trained included.

@@ -10,8 +10,8 @@ from PIL import Image
 
 from deconfound import CausalSegmenter
 from deconfound.cli import run as as_command
-from deconfound.diagnostics.refute import main
 from deconfound.errors import ConfigurationError, DataError, RunFolderError, UnknownNameError
+from deconfound.refuting.command import main
 from deconfound.training import RunFolder
 
 
@@ -49,7 +49,7 @@ def test_rendered_images_as_json(finished, capsys) -> None:
     flags = ["--seeds", "1", "--images", "10", "--site", rendered_site(), "--data", "rendered"]
     main([str(finished.path), *flags, "--json"])
     told = json.loads(capsys.readouterr().out)
-    assert told == json.loads((finished.path / "refutation.json").read_text())
+    assert told == json.loads((finished.path / "refute" / "refutation.json").read_text())
     assert (told["method"], told["images"], told["mode"]) == ("mcdrl", 10, "inference")
     assert told["intervening"] is True
     names = [one["name"] for one in told["refutations"]]

@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 from torchmetrics.functional.segmentation import dice_score, mean_iou
 
 from deconfound.errors import ShapeError
+from deconfound.overlap import BOTH_EMPTY, predicted_mask
 from deconfound.training.comparison import paired_difference
-from deconfound.training.metrics import (
-    BOTH_EMPTY,
-    MethodResult,
-    SegmentationMetrics,
-    predicted_mask,
-)
+from deconfound.training.metrics import MethodResult, SegmentationMetrics
 
 seeds = st.integers(0, 2**31)
 

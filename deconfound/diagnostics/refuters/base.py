@@ -121,10 +121,14 @@ class Refuter(ABC):
 
     Attributes:
         name: what tables call it.
+        asks: its question in one sentence, for reports.
+        scale: what its effect is a change of, in words; effects of one scale share a drawing.
         decisive: see `Refutation`.
     """
 
     name: str
+    asks: str = ""
+    scale: str = "mean score"
     decisive: bool = True
 
     @abstractmethod

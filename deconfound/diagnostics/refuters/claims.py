@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Literal, Protocol, runtime_checkable
 
 from deconfound.diagnostics.refuters.base import Verdict
 from deconfound.diagnostics.refuters.interval import Interval
@@ -13,6 +14,24 @@ Claim = Literal["falls", "stays"]
 MARGIN = 0.001
 #: A change up to this still counts as staying: 1 point of Dice.
 TOLERANCE = 0.01
+
+
+@runtime_checkable
+class HasClaim(Protocol):
+    """A declared capability of a refuter: its claim is one of the two.
+
+    Attributes:
+        claim: which.
+        margin: in the unit of the score.
+    """
+
+    claim: Claim
+    margin: float
+
+
+def claimed_range(claim: Claim, margin: float) -> tuple[float, float]:
+    """Return where the whole interval lies if the claim is supported, low and high."""
+    return (-math.inf, -margin) if claim == "falls" else (-margin, margin)
 
 
 def verdict(claim: Claim, found: Interval, margin: float) -> Verdict:

@@ -23,6 +23,7 @@ class DummyOutcome(PlaceboDictionary):
     """
 
     name = "dummy outcome"
+    asks = "Does the score reward being right, and nothing else?"
     claim = "stays"
     what = "From real to placebo dictionary, with outcomes dealt out at random"
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from deconfound.errors import ShapeError
+from deconfound.overlap import confusion_counts, per_image_scores, predicted_mask
 from deconfound.segmenter import CausalSegmenter
-from deconfound.training.metrics import SegmentationMetrics
 from deconfound.types import Confounders, Explanation
 
 Images = Any
@@ -56,7 +56,7 @@ class ImageSubject(ABC):
 
     def estimate(self, confounders: Confounders, seed: int = 0) -> Tensor:
         """Return the Dice of every image, (n,)."""
-        key = (*_numbers(confounders), self._seed(seed))
+        key = (*numbers(confounders), self._seed(seed))
         if key not in self._known:
             self._known[key] = self._dice(self.model_with(confounders, seed))
         return self._known[key]
@@ -66,11 +66,11 @@ class ImageSubject(ABC):
         return seed
 
     def _dice(self, model: CausalSegmenter) -> Tensor:
-        metrics = SegmentationMetrics(model.classes)
-        for traced, mask in self.traces(model):
-            nobody = torch.full((len(mask),), -1)
-            metrics.update(traced.logits.float(), mask, nobody, nobody)
-        return torch.from_numpy(metrics.result("").dice)
+        counts = [
+            confusion_counts(predicted_mask(traced.logits).cpu(), mask, model.classes)
+            for traced, mask in self.traces(model)
+        ]
+        return torch.from_numpy(per_image_scores(torch.cat(counts).numpy())[:, 0])
 
     @torch.no_grad()
     def traces(self, model: CausalSegmenter) -> Iterator[tuple[Explanation, Tensor]]:
@@ -80,7 +80,7 @@ class ImageSubject(ABC):
             yield model.trace(model.normalize(batch["image"].to(device))), batch["mask"]
 
 
-def _numbers(confounders: Confounders) -> tuple[Any, ...]:
+def numbers(confounders: Confounders) -> tuple[Any, ...]:
     """Return a dictionary's numbers, to be compared one by one."""
     embeddings = confounders.embeddings.detach().cpu().double()
     prior = confounders.prior.detach().cpu().double()

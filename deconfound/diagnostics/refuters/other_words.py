@@ -43,6 +43,7 @@ class IrrelevantText(ChangedDictionary):
     """
 
     name = "irrelevant text"
+    asks = "Must the words name confounders, or would a grand piano do?"
     claim = "falls"
     what = "With everyday things for the confounders"
 
@@ -76,6 +77,7 @@ class Paraphrases(ChangedDictionary):
     """
 
     name = "paraphrases"
+    asks = "Is it the thing that counts, or the sentence in which it was said?"
     claim = "stays"
     what = "With the same confounders in other sentences"
 

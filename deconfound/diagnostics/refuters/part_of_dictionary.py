@@ -28,6 +28,7 @@ class LeaveOneOut(ChangedDictionary):
         super().__init__(margin)
         self.confounder = confounder
         self.name = f"without {confounder}"
+        self.asks = f"Is {confounder!r} used?"
         self.what = f"Without {confounder!r}"
 
     def change(self, confounders: Confounders, seed: int) -> Confounders | None:
@@ -50,6 +51,7 @@ class Subset(ChangedDictionary):
     """
 
     name = "subset"
+    asks = "Is the rest of the dictionary used?"
     claim = "falls"
     decisive = False
     what = "With a random part of the names"

@@ -21,6 +21,7 @@ class PermutedPairs(ChangedDictionary):
     """
 
     name = "permuted pairs"
+    asks = "Does it matter which prior belongs to which confounder?"
     claim = "falls"
     what = "With embeddings dealt out to other names and priors"
 

@@ -18,6 +18,7 @@ class PlaceboDictionary(ChangedDictionary):
     """
 
     name = "placebo dictionary"
+    asks = "Do the named confounders matter, or would any vectors of the same shape do?"
     claim: Claim = "falls"
     what = "With vectors of the same Gram matrix that point at nothing"
 

@@ -14,7 +14,7 @@ from deconfound.diagnostics.refuters.base import (
     Subject,
 )
 from deconfound.diagnostics.refuters.changed_dictionary import require_seeds
-from deconfound.diagnostics.refuters.claims import MARGIN, verdict
+from deconfound.diagnostics.refuters.claims import MARGIN, Claim, verdict
 from deconfound.diagnostics.refuters.interval import interval
 
 
@@ -28,6 +28,8 @@ class PlaceboRegions(Refuter):
     """
 
     name = "placebo region prompts"
+    asks = "Would any regions have done?"
+    claim: Claim = "falls"
     decisive = False
 
     def __init__(self, margin: float = MARGIN) -> None:
@@ -36,7 +38,7 @@ class PlaceboRegions(Refuter):
     def refute(self, subject: Subject, seeds: Sequence[int] = SEEDS) -> Refutation:
         """Compare the regions of the real prompts with those of placebos."""
         if not isinstance(subject, HasRegionPrompts):
-            return self.without_answer(f"{type(subject).__name__} selects no regions by prompts.")
+            return self.without_answer(f"{type(subject).__name__} offers no other region prompts.")
         z = subject.dictionary()
         rows = [
             subject.with_placebo_regions(seed).estimate(z, seed) - subject.estimate(z, seed)
@@ -47,5 +49,5 @@ class PlaceboRegions(Refuter):
             f"With regions chosen by prompts that point at nothing: the score should fall, and "
             f"changed by {found.effect:+.4f} [{found.low:+.4f}, {found.high:+.4f}]."
         )
-        judgement = verdict("falls", found, self.margin)
+        judgement = verdict(self.claim, found, self.margin)
         return Refutation(self.name, *found, judgement, reason, self.decisive)

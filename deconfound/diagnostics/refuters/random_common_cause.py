@@ -22,6 +22,7 @@ class RandomCommonCause(ChangedDictionary):
     """
 
     name = "random common cause"
+    asks = "Does the estimate stay where it is when a coin that causes nothing is adjusted for too?"
     claim = "stays"
     what = "With a random confounder added"
 

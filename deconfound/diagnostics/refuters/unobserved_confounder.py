@@ -38,6 +38,8 @@ class UnobservedConfounder(Refuter):
     """
 
     name = "unobserved confounder"
+    asks = "Could a confounder that nobody named, as strong as the strongest named one, undo it?"
+    scale = "association of treatment and outcome"
     decisive = False
 
     def __init__(self, level: float = 0.95) -> None:

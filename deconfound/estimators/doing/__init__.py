@@ -1,6 +1,7 @@
 """do(z), carried out: training pictures whose confounder is set, whatever it was."""
 
 from deconfound.estimators.doing.base import Doing, Pictures, doings
+from deconfound.estimators.doing.drawable import operation_for
 from deconfound.estimators.doing.operations import OPERATIONS, suggested
 from deconfound.estimators.doing.render import Render
 from deconfound.estimators.doing.restyle import Restyle
@@ -14,5 +15,6 @@ __all__ = [
     "Restyle",
     "Transplant",
     "doings",
+    "operation_for",
     "suggested",
 ]

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from deconfound.training.comparison import paired_difference
-from deconfound.training.extras import missing_extra
 from deconfound.training.files import write_text
 from deconfound.training.overlays import PALETTE
 from deconfound.training.report.context import Example, ReportContext
+from deconfound.training.report.page import HOME, fill
 from deconfound.training.report.reading import reading, signed
 from deconfound.training.table import METRICS, best_methods, difference, percent, row_keys
-
-TEMPLATE = "report.html.j2"
 
 
 def write_report(
@@ -43,38 +41,27 @@ def write_report(
 
 def render_report(context: ReportContext, *, pictures: bool = True) -> str:
     """Return the page; see :func:`write_report`."""
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError as error:
-        raise missing_extra("Jinja2", "the report") from error
     from deconfound.training.report.figures import curve_panels
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["signed"] = signed
     first, last = context.results[0], context.results[-1]
     paired = paired_difference(first, last) if len(context.results) > 1 else None
     legend = list(zip(context.class_names, _hex_palette(), strict=False))
-    return environment.get_template(TEMPLATE).render(
-        context=context,
-        methods=[result.method for result in context.results],
-        first=first,
-        last=last,
-        paired=paired,
-        metrics=METRICS,
-        rows=_rows(context),
-        reading=reading(context, paired),
-        curves=curve_panels(context),
-        examples=_examples(context) if pictures else [],
-        used=_used(context, pictures),
-        legend=legend if context.multiclass else [],
-        config=json.dumps(dict(context.config), indent=2, ensure_ascii=False),
-    )
+    values = {
+        "context": context,
+        "methods": [result.method for result in context.results],
+        "first": first,
+        "last": last,
+        "paired": paired,
+        "metrics": METRICS,
+        "rows": _rows(context),
+        "reading": reading(context, paired),
+        "curves": curve_panels(context),
+        "examples": _examples(context) if pictures else [],
+        "used": _used(context, pictures),
+        "legend": legend if context.multiclass else [],
+        "config": json.dumps(dict(context.config), indent=2, ensure_ascii=False),
+    }
+    return fill(HOME, values, {"signed": signed})
 
 
 def _rows(context: ReportContext) -> list[dict[str, Any]]:

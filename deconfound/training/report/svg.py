@@ -18,9 +18,9 @@ except ImportError as error:
     raise missing_extra("matplotlib", "the report") from error
 
 #: Colours that no drawing uses; each stands for one of the page's, which follow light and dark.
-INK, MUTED, LINE = "#0a0b01", "#0a0b02", "#0a0b03"
+INK, MUTED, LINE, CARD = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b08"
 SERIES = ("#0a0b04", "#0a0b05", "#0a0b06", "#0a0b07")
-THEME = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)"}
+THEME = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", CARD: "var(--card)"}
 THEME |= {colour: f"var(--series-{number})" for number, colour in enumerate(SERIES)}
 
 STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "deconfound", "font.size": 10}

@@ -1,0 +1,22 @@
+"""Which operation draws a confounder of a pack."""
+
+from __future__ import annotations
+
+from deconfound.errors import unknown_name
+from deconfound.estimators.doing.operations import OPERATIONS, suggested
+from deconfound.packs import Confounder
+
+
+def operation_for(confounder: Confounder) -> str | None:
+    """Return the operation that a confounder names, or else the one that its words suggest.
+
+    Returns:
+        A name out of `OPERATIONS`, or None where nothing draws it.
+
+    Raises:
+        UnknownNameError: an operation that does not exist; the near names are listed.
+    """
+    name = confounder.render or suggested(confounder.text)
+    if name is not None and name not in OPERATIONS:
+        raise unknown_name("render operation", name, OPERATIONS)
+    return name

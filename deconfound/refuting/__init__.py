@@ -1,0 +1,1 @@
+"""``deconfound refute``: refuters asked about a trained run, with a record and a page of it."""

@@ -1,0 +1,95 @@
+"""Training again: what it takes is known before, and nothing is trained twice."""
+
+from __future__ import annotations
+
+import copy
+import io
+
+import pytest
+import torch
+from rich.console import Console
+
+from deconfound import CausalSegmenter, TextPromptDictionary
+from deconfound.data.memory import MemoryDataset
+from deconfound.diagnostics.refuters import PlaceboDictionary, RandomCommonCause, refute
+from deconfound.refuting.ledger import Ledger
+from deconfound.refuting.pictures import Pictures
+from deconfound.refuting.retraining import Retraining
+from deconfound.training.models_progress import ModelsProgress
+from tests.tiny import tiny_vlm
+
+REFUTERS = (PlaceboDictionary(), RandomCommonCause())
+
+
+@pytest.fixture(scope="module")
+def model() -> CausalSegmenter:
+    torch.manual_seed(0)
+    decoder = {"name": "Unet", "decoder_channels": (16, 16, 8, 8, 8)}
+    return CausalSegmenter(decoder, vlm=copy.deepcopy(tiny_vlm()), intervention="gated_mlp")
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pictures:
+    g = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (4, 3, 32, 32), generator=g, dtype=torch.uint8)
+    masks = (torch.rand(4, 32, 32, generator=g) < 0.4).to(torch.uint8)
+    nothing = torch.zeros(4, dtype=torch.int64)
+    return Pictures(MemoryDataset(images, masks, nothing, nothing), ["a", "a", "b", "b"], "here")
+
+
+class Trains:
+    """Gives an untrained model the dictionary, and fails after so many."""
+
+    def __init__(self, model: CausalSegmenter, most: int = 100) -> None:
+        self.model, self.most, self.made = model, most, []
+
+    def __call__(self, confounders, repetition, folder, watcher) -> CausalSegmenter:
+        if len(self.made) == self.most:
+            raise KeyboardInterrupt
+        self.made.append((confounders.names[0], repetition, folder.name))
+        again = copy.deepcopy(self.model)
+        z = TextPromptDictionary(confounders.names, confounders.embeddings, confounders.prior)
+        again.dictionary = z
+        return again
+
+
+def quiet(models: int) -> ModelsProgress:
+    return ModelsProgress(models, Console(file=io.StringIO()))
+
+
+def doubted(model, pictures, folder) -> Retraining:
+    return Retraining(model.dictionary(), pictures, Ledger(folder, "mcdrl", pictures.images))
+
+
+def test_a_rehearsal_trains_nothing_and_knows_what_it_takes(model, pictures, tmp_path) -> None:
+    subject = doubted(model, pictures, tmp_path)
+    list(refute(subject, REFUTERS, (0, 1)))
+    assert len(subject.asked) == subject.missing == 6  # real, placebo, coin; twice each
+    trains = Trains(model)
+    with quiet(6) as progress:
+        subject.train_by(trains, progress)
+        list(refute(subject, REFUTERS, (0, 1)))
+    assert sorted(name for _, _, name in trains.made) == sorted(subject.asked)
+    assert subject.missing == 0
+    assert progress.done == 6
+
+
+def test_what_is_finished_when_it_stops_is_not_trained_again(model, pictures, tmp_path) -> None:
+    whole = doubted(model, pictures, tmp_path / "whole")
+    cut = doubted(model, pictures, tmp_path / "cut")
+    first, rest = Trains(model, most=2), Trains(model)
+    with quiet(3) as progress:
+        whole.train_by(Trains(model), progress)
+        expected = list(refute(whole, REFUTERS, (0,)))
+    with quiet(3) as progress:
+        cut.train_by(first, progress)
+        with pytest.raises(KeyboardInterrupt):
+            list(refute(cut, REFUTERS, (0,)))
+    again = doubted(model, pictures, tmp_path / "cut")
+    with quiet(1) as progress:
+        again.train_by(rest, progress)
+        assert list(refute(again, REFUTERS, (0,))) == expected
+    assert len(first.made) == 2
+    assert len(rest.made) == 1
+    finished = doubted(model, pictures, tmp_path / "cut")
+    assert list(refute(finished, REFUTERS, (0,))) == expected  # nobody trains: all is known
