@@ -12,7 +12,6 @@ from typing import Any
 from deconfound.benchmark.cells import Outcome, plan
 from deconfound.benchmark.dictionaries import QUALITIES, RANKED
 from deconfound.benchmark.methods import METHODS
-from deconfound.benchmark.reading import percent, points
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
 from deconfound.training.extras import missing_extra
@@ -156,6 +155,7 @@ def _tell(
     from rich.table import Table
 
     from deconfound.benchmark.report import shares_of, write_report
+    from deconfound.benchmark.rows import rows_of
 
     path = write_report(settings.out / "report.html", outcomes, settings, command)
     shares = {world: shares_of(world, outcomes, settings) for world in settings.worlds}
@@ -165,17 +165,20 @@ def _tell(
         print(json.dumps(_finite(summary), indent=2))
         return
     table = Table(title="Share of the confounding gap closed (95 % over seeds)")
-    for column in ("world", "method", "closed", "interventional", "reversed"):
-        table.add_column(column, justify="left" if column in ("world", "method") else "right")
+    for column in ("world", "method"):
+        table.add_column(column)
+    for column in (
+        "closed",
+        "to adjusted oracle",
+        "interventional",
+        "reversed",
+        "lost, unconfounded",
+    ):
+        table.add_column(column, justify="right")
     for world, found in shares.items():
-        for share in found:
-            table.add_row(
-                world,
-                METHODS[share.cell.method].title,
-                percent(share.closed),
-                points(share.interventional),
-                points(share.reversed),
-            )
+        for row in rows_of(world, outcomes, found) if found else ():
+            table.add_row(world, row.title, row.closed, row.closed_adjusted, row.interventional,
+                          row.reversed, row.lost)  # fmt: skip
     out = Console()
     out.print(table)
     out.print(f"The report: {path}", highlight=False, soft_wrap=True)

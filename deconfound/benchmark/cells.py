@@ -14,6 +14,7 @@ Table = Mapping[str, Mapping[str, tuple[float, int]]]
 BASE_STRENGTH = 0.95
 BASE_SIZE = 12
 PLAIN = "plain"
+DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Cell:
 
     Attributes:
         world: its name.
-        method: its name; ``plain`` at strength 0 is the unconfounded oracle.
+        method: its name; ``plain`` at strength 0 is the unconfounded oracle, ``default`` there the
+            adjusted one.
         strength: of the confounding in training.
         size: prompts of the dictionary.
         quality: of its words.
@@ -99,13 +101,15 @@ def plan(settings: BenchmarkSettings, speaks: Mapping[str, bool]) -> list[Cell]:
     """
     strengths = tuple(dict.fromkeys((BASE_STRENGTH, 0.0, *settings.strengths)))
     methods = (PLAIN, *settings.methods)
-    swept = [m for m in methods if m in (PLAIN, "mcdrl", "default")]
+    swept = [m for m in methods if m in (PLAIN, "mcdrl", DEFAULT)]
     cells: dict[Cell, None] = {}
     for seed in range(settings.seeds):
         for world in settings.worlds:
             base = Cell(world, PLAIN, seed=seed)
             cells |= dict.fromkeys([base, replace(base, strength=0.0)])
             cells |= dict.fromkeys(replace(base, method=method) for method in methods)
+            if DEFAULT in methods:
+                cells |= {replace(base, method=DEFAULT, strength=0.0): None}
             if not settings.quick:
                 cells |= dict.fromkeys(
                     replace(base, method=m, strength=s) for s in strengths for m in swept

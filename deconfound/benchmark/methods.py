@@ -76,6 +76,11 @@ METHODS: dict[str, Method] = {
         "Weighting", "images drawn by P(k)P(z)/P(k,z), z read by the VLM",
         adjustment=_doing(weighting="sampler"),
     ),
+    "doubly_robust": Method(
+        "Doubly robust", "A(f, z) fitted under the z that is read, on weighted images; then summed",
+        {"intervention": {"name": "gated_mlp", "estimator": "standardisation"}},
+        _doing(weighting="sampler"),
+    ),
     "restyle": Method(
         "Restyle", "colours and light of other pictures", adjustment=_doing(restyle=0.7)
     ),

@@ -5,21 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from deconfound.benchmark.cells import DEFAULT
 from deconfound.benchmark.methods import METHODS
 from deconfound.benchmark.summary import Estimate, Share
 
 AIMS = {"renderable": 0.8, "mixed": 0.5}
 """Shares that the default is to close."""
 
+MAY_LOSE = 0.01
+"""Dice that the default may lose to plain training where nothing is confounded."""
+
 
 def reading(shares: Sequence[Share]) -> list[str]:
     """Return a few sentences on one world's shares at the base point."""
     first = shares[0]
     world = f"In the world “{first.cell.world}”"
+    default = next((share for share in shares if share.cell.method == DEFAULT), None)
+    price = [] if default is None else [_price(default.lost)]
     if not first.gap.mean > 0:
         return [
             f"{world} the oracle is not above plain training ({points(first.gap)} Dice): there is "
-            f"no gap, and no share of it to speak of. More pictures, epochs or seeds may show one."
+            f"no gap, and no share of it to speak of. More pictures, epochs or seeds may show one.",
+            *price,
         ]
     sentences = [
         f"{world} confounding costs plain training {points(first.gap)} Dice on the interventional "
@@ -31,7 +38,6 @@ def reading(shares: Sequence[Share]) -> list[str]:
         sentences.append(f"{title} closes most of it: {percent(best.closed)}.")
     else:
         sentences.append("No method closes any of it.")
-    default = next((share for share in shares if share.cell.method == "default"), None)
     if default is not None and default is not best:
         sentences.append(
             f"The default closes {percent(default.closed)}, less than the best of its rivals here."
@@ -40,6 +46,9 @@ def reading(shares: Sequence[Share]) -> list[str]:
     if default is not None and aim is not None:
         reached = "reaches" if default.closed.mean >= aim else "misses"
         sentences.append(f"It {reached} the aim of {100 * aim:.0f} %.")
+    if default is not None:
+        sentences += _against_its_own(default)
+    sentences += price
     unsure = [s for s in shares if not s.closed.low > 0 and s.closed.seeds > 1]
     if unsure:
         names = ", ".join(METHODS[share.cell.method].title for share in unsure)
@@ -47,6 +56,40 @@ def reading(shares: Sequence[Share]) -> list[str]:
     if first.closed.seeds == 1:
         sentences.append("One seed: no intervals, and differences of a few points are noise.")
     return sentences
+
+
+def _against_its_own(default: Share) -> list[str]:
+    """Say what the default closes of the gap to itself without confounding, if that was trained."""
+    gap, closed = default.adjusted_gap, default.closed_adjusted
+    if gap is None or closed is None:
+        return []
+    if not gap.mean > 0:
+        return ["Trained without confounding, the default is not above plain training with it."]
+    return [
+        f"To the adjusted oracle, the default itself trained without confounding, the gap is "
+        f"{points(gap)} Dice, and the default closes {percent(closed)} of it; what lies between "
+        f"the two oracles is the work of its training alone, whatever is confounded."
+    ]
+
+
+def _price(lost: Estimate | None) -> str:
+    """Say what the default costs where there is nothing to adjust for, and what it may cost."""
+    if lost is None:
+        return "What the default loses without confounding was not measured."
+    told = points(Estimate(abs(lost.mean), *_mirrored(lost), lost.seeds))
+    verdict = "no more than" if lost.mean <= MAY_LOSE else "more than"
+    change = f"loses {told} Dice to" if lost.mean > 0 else f"gains {told} Dice on"
+    unsettled = lost.low <= MAY_LOSE < lost.high  # false where there is no interval
+    doubt = ", which the seeds do not settle" if unsettled else ""
+    return (
+        f"Where nothing is confounded the default {change} plain training: {verdict} the loss of "
+        f"{100 * MAY_LOSE:.0f} that is allowed{doubt}."
+    )
+
+
+def _mirrored(lost: Estimate) -> tuple[float, float]:
+    """Return the interval of a loss, or that of the gain which a negative loss is."""
+    return (lost.low, lost.high) if lost.mean > 0 else (-lost.high, -lost.low)
 
 
 def points(estimate: Estimate) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 
-from deconfound.benchmark.cells import BASE_SIZE, BASE_STRENGTH, PLAIN, Cell, Outcome
+from deconfound.benchmark.cells import BASE_SIZE, BASE_STRENGTH, DEFAULT, PLAIN, Cell, Outcome
 from deconfound.benchmark.methods import METHODS
-from deconfound.benchmark.reading import percent, points, reading
+from deconfound.benchmark.reading import reading
+from deconfound.benchmark.rows import rows_of
 from deconfound.benchmark.settings import BenchmarkSettings
-from deconfound.benchmark.summary import Estimate, Share, closed_share
+from deconfound.benchmark.summary import Share, closed_share
 from deconfound.training.files import write_text
 from deconfound.training.report.page import fill
 
@@ -62,50 +63,15 @@ def _world(
     at_base = [o for o in outcomes if replace(o.cell, seed=0, method=PLAIN) == Cell(world, PLAIN)]
     heats = [
         heat_panel([o for o in at_base if o.cell.method == method], METHODS[method].title)
-        for method in (PLAIN, "default")
+        for method in (PLAIN, DEFAULT)
         if any(o.cell.method == method for o in at_base)
     ]
-    ends = [(METHODS[PLAIN].title, Cell(world, PLAIN)), ("Unconfounded", Cell(world, PLAIN, 0.0))]
-    rows = [_end(title, cell, outcomes) for title, cell in ends]
     return {
         "name": world,
         "reading": reading(shares),
         "panels": [closed_panel(shares, world), *_axes(world, outcomes, settings)],
         "heats": heats,
-        "rows": [*rows, *(_row(share) for share in shares)],
-    }
-
-
-def _end(title: str, cell: Cell, outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """Lay out plain training and the oracle, between which all shares lie."""
-    mine = [o for o in outcomes if replace(o.cell, seed=0) == cell]
-    of = {
-        name: points(Estimate.of([getattr(o, name) for o in mine]))
-        for name in ("interventional", "observational", "reversed")
-    }
-    lesion, confounder, dice = min((o.worst() for o in mine), key=lambda entry: entry[2])
-    closed = "0 %" if cell.strength else "100 %"
-    return {"title": title, "what": "", "closed": closed, "gained": "–", **of,
-            "worst": _cell(lesion, confounder, dice)}  # fmt: skip
-
-
-def _cell(lesion: str, confounder: str, dice: float) -> str:
-    """Return a class and confounder with its Dice; too few pictures in any cell is said."""
-    return f"{lesion}, {confounder.replace('_', ' ')}: {100 * dice:.0f}" if lesion else "too few"
-
-
-def _row(share: Share) -> dict[str, str]:
-    lesion, confounder, dice = share.worst
-    method = METHODS[share.cell.method]
-    return {
-        "title": method.title,
-        "what": method.what,
-        "closed": percent(share.closed),
-        "gained": points(share.gained),
-        "interventional": points(share.interventional),
-        "observational": points(share.observational),
-        "reversed": points(share.reversed),
-        "worst": _cell(lesion, confounder, dice),
+        "rows": rows_of(world, outcomes, shares),
     }
 
 

@@ -13,7 +13,6 @@ import torch
 from deconfound import CausalLoss, CausalSegmenter
 from deconfound.benchmark.cells import Cell, Outcome
 from deconfound.benchmark.dictionaries import pack_for
-from deconfound.benchmark.fitting import fit_parts
 from deconfound.benchmark.methods import METHODS
 from deconfound.benchmark.scoring import by_cell, score
 from deconfound.benchmark.settings import BenchmarkSettings
@@ -21,6 +20,7 @@ from deconfound.benchmark.worlds import DISTRIBUTIONS, scored_images, training_i
 from deconfound.errors import RunFolderError
 from deconfound.training.adjusting import build_adjustment
 from deconfound.training.engine import fit
+from deconfound.training.fitting import fit_parts
 from deconfound.training.progress import Watcher
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings

@@ -13,7 +13,7 @@ class BenchmarkSettings(BaseModel):
 
     Attributes:
         out: folder for cells, report and what else is written; the same command goes on there.
-        quick: two methods beside plain training and the oracle, one seed, one strength: at most
+        quick: two methods beside plain training and the oracles, one seed, one strength: at most
             ten minutes on two cores.
         worlds: renderable: every confounder can be drawn onto a finished picture; mixed: a third
             of the edges cannot; unrenderable: none can.
@@ -38,7 +38,8 @@ class BenchmarkSettings(BaseModel):
     worlds: tuple[str, ...] = ("renderable", "mixed")
     methods: tuple[str, ...] = (
         *("mcdrl", "enumeration", "film", "prior_only", "front_door", "kmeans", "erasure"),
-        *("statistics", "weighting", "restyle", "render", "transplant", "default", "unbalanced"),
+        *("statistics", "weighting", "doubly_robust", "restyle", "render", "transplant"),
+        *("default", "unbalanced"),
     )
     strengths: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.0, 0.5, 0.8, 0.95, 0.99)
     sizes: tuple[int, ...] = (3, 6, 9, 12, 15)

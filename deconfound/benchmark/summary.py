@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deconfound.benchmark.cells import PLAIN, Cell, Outcome
+from deconfound.benchmark.cells import DEFAULT, PLAIN, Cell, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,12 @@ class Share:
             Fieller's theorem, as a ratio per seed has no mean where a gap can be near zero. Where
             the gap is not clear of zero, the interval is the whole line.
         worst: class, confounder and Dice of the worst cell, over all seeds.
+        adjusted_gap: Dice of the adjusted oracle, the default trained without confounding, less
+            that of plain training; None where there is no such oracle.
+        closed_adjusted: what the method gained over ``adjusted_gap``, with the same interval. What
+            the default's own training costs or gives without confounding is no part of this gap.
+        lost: Dice of plain training less the method's, both trained without confounding; below
+            zero it gains. None where the method was not trained there.
     """
 
     cell: Cell
@@ -65,6 +71,9 @@ class Share:
     gained: Estimate
     closed: Estimate
     worst: tuple[str, str, float]
+    adjusted_gap: Estimate | None = None
+    closed_adjusted: Estimate | None = None
+    lost: Estimate | None = None
 
 
 def closed_share(outcomes: Sequence[Outcome], cell: Cell) -> Share | None:
@@ -77,18 +86,13 @@ def closed_share(outcomes: Sequence[Outcome], cell: Cell) -> Share | None:
     Returns:
         The share, or None where no seed has all three models.
     """
-    found = {outcome.cell: outcome for outcome in outcomes}
-    rows = []
-    for seed in sorted({outcome.cell.seed for outcome in outcomes}):
-        own = found.get(replace(cell, seed=seed))
-        plain = found.get(Cell(cell.world, PLAIN, cell.strength, seed=seed))
-        oracle = found.get(Cell(cell.world, PLAIN, 0.0, seed=seed))
-        if own and plain and oracle:
-            rows.append((own, plain, oracle))
+    plain, oracle = Cell(cell.world, PLAIN, cell.strength), Cell(cell.world, PLAIN, 0.0)
+    adjusted = Cell(cell.world, DEFAULT, 0.0)
+    rows = _paired(outcomes, cell, plain, oracle)
     if not rows:
         return None
-    gained = [own.interventional - plain.interventional for own, plain, _ in rows]
-    gap = [oracle.interventional - plain.interventional for _, plain, oracle in rows]
+    gained, gap = _gained_and_gap(rows)
+    to_adjusted = _paired(outcomes, cell, plain, adjusted)
     mine = [row[0] for row in rows]
     return Share(
         cell=replace(cell, seed=0),
@@ -99,7 +103,64 @@ def closed_share(outcomes: Sequence[Outcome], cell: Cell) -> Share | None:
         gained=Estimate.of(gained),
         closed=ratio(gained, gap),
         worst=min((each.worst() for each in mine), key=lambda entry: entry[2]),
+        adjusted_gap=Estimate.of(_gained_and_gap(to_adjusted)[1]) if to_adjusted else None,
+        closed_adjusted=ratio(*_gained_and_gap(to_adjusted)) if to_adjusted else None,
+        lost=lost_without_confounding(outcomes, cell),
     )
+
+
+def share_of_gap(
+    outcomes: Sequence[Outcome], cell: Cell, plain: Cell, oracle: Cell
+) -> Estimate | None:
+    """Return which share of the way from one cell to another a third one goes.
+
+    Args:
+        outcomes: all that is finished.
+        cell: the one that is asked about; of all three, seeds do not matter.
+        plain: where the gap begins.
+        oracle: where it ends.
+
+    Returns:
+        The share, seed by seed as in `ratio`; None where no seed has all three.
+    """
+    rows = _paired(outcomes, cell, plain, oracle)
+    return ratio(*_gained_and_gap(rows)) if rows else None
+
+
+def lost_without_confounding(outcomes: Sequence[Outcome], cell: Cell) -> Estimate | None:
+    """Return how much Dice a method loses to plain training where nothing is confounded.
+
+    Args:
+        outcomes: all that is finished.
+        cell: whose method, world and dictionary; both are trained at strength 0.
+
+    Returns:
+        Interventional Dice, plain training's less the method's; below zero it gains. None where
+        no seed has both.
+    """
+    rows = _paired(outcomes, Cell(cell.world, PLAIN, 0.0), replace(cell, strength=0.0))
+    if not rows:
+        return None
+    return Estimate.of([plain.interventional - own.interventional for plain, own in rows])
+
+
+def of_seeds(outcomes: Sequence[Outcome], cell: Cell) -> dict[int, Outcome]:
+    """Return what a cell came to with every seed that is finished."""
+    where = replace(cell, seed=0)
+    return {o.cell.seed: o for o in outcomes if replace(o.cell, seed=0) == where}
+
+
+def _paired(outcomes: Sequence[Outcome], *cells: Cell) -> list[tuple[Outcome, ...]]:
+    """Return the outcomes of several cells seed by seed, without seeds that lack one of them."""
+    found = [of_seeds(outcomes, cell) for cell in cells]
+    seeds = sorted(set(found[0]).intersection(*found[1:]))
+    return [tuple(each[seed] for each in found) for seed in seeds]
+
+
+def _gained_and_gap(rows: Sequence[tuple[Outcome, ...]]) -> tuple[list[float], list[float]]:
+    """Return, from (own, plain, oracle) of every seed, how far each is above plain training."""
+    gained = [own.interventional - plain.interventional for own, plain, _ in rows]
+    return gained, [oracle.interventional - plain.interventional for _, plain, oracle in rows]
 
 
 def ratio(gained: Sequence[float], gap: Sequence[float]) -> Estimate:
@@ -125,7 +186,8 @@ def ratio(gained: Sequence[float], gap: Sequence[float]) -> Estimate:
     first = -2 * (top.mean() * bottom.mean() - critical * c)
     zeroth = top.mean() ** 2 - critical * a
     inside = first**2 - 4 * second * zeroth
-    if second <= 0 or inside < 0:  # the gap is not clear of zero: any share is possible
+    if second <= 0:  # the gap is not clear of zero: any share is possible
         return Estimate(mean, -math.inf, math.inf, count)
-    low, high = ((-first + sign * math.sqrt(inside)) / (2 * second) for sign in (-1, 1))
+    half = math.sqrt(max(inside, 0.0))  # the mean itself is inside, so below 0 is rounding alone
+    low, high = ((-first + sign * half) / (2 * second) for sign in (-1, 1))
     return Estimate(mean, low, high, count)

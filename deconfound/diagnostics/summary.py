@@ -54,7 +54,7 @@ class WhatWasUsed:
         images: n, how many were looked at.
         close: (B, 3, H, W), the few of them that `leave_out`, `counterfactual`, `done` look at.
         attention: None where the intervention is passed by.
-        leave_out: None for a dictionary of one.
+        leave_out: None for a dictionary of one, or of which only one has a prior.
         counterfactual: in feature space; None for a layer without effects.
         done: the same, with do(z) carried out on images; None where it was not asked for.
         posterior: by site, from the prompts and the image embedding.
@@ -122,7 +122,7 @@ def what_was_used(
         images=len(images),
         close=few,
         attention=attention_divergence(seen.weights, z.prior) if model.intervening else None,
-        leave_out=leave_out(model, few) if len(z.names) > 1 else None,
+        leave_out=leave_out(model, few) if int((z.prior > 0).sum()) > 1 else None,
         counterfactual=counterfactual_masks(model, few) if has_effects else None,
         done=None if do is None else counterfactual_masks(model, few, do),
         posterior=site_posterior(posterior, batch.site_index, batch.sites, prompts.names),

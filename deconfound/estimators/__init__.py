@@ -6,6 +6,7 @@ from deconfound.estimators.enumeration import Enumeration
 from deconfound.estimators.levels import Level, average_outcomes
 from deconfound.estimators.monte_carlo import MonteCarlo
 from deconfound.estimators.prior_mean import PriorMean
+from deconfound.estimators.standardisation import Standardisation
 
 __all__ = [
     "Attention",
@@ -15,6 +16,7 @@ __all__ = [
     "Level",
     "MonteCarlo",
     "PriorMean",
+    "Standardisation",
     "average_outcomes",
     "estimators",
 ]

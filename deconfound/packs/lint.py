@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,6 +12,17 @@ from deconfound.packs.schema import PromptPack
 from deconfound.packs.text import same_words
 
 SIMILAR = 0.9
+
+_SIDE = r"(?:upper|lower|top|bottom|left|right)"
+_MIDDLE = r"(?:centre|center|middle|corner|quadrant|edge|border|periphery)"
+_PLACE = re.compile(
+    rf"\b(?:"
+    rf"{_SIDE}[ -](?:{_SIDE}|{_MIDDLE}|half|third|part|side|hand)\b"
+    rf"|(?:in|at|on|near|towards?) the (?:very |image )?(?:{_MIDDLE}\b|{_SIDE}(?: of\b|$))"
+    rf"|quadrant\b|off-cent(?:re|er)\b|cent(?:red|ered)\b|centrally\b"
+    rf")"
+)
+"""Words for a place in a picture; not those of anatomy ("the left lung") or light ("one side")."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +47,14 @@ def lint(pack: PromptPack) -> list[Finding]:
     Returns:
         Findings, none of them an error: mediators and undecided roles (adjusting for an effect of
         the lesion biases, DESIGN §5), near-identical prompts (attention washes out), confounders
-        that name a class, a dictionary of one, reconstructed prompts.
+        that name a class, prompts that name a place in the picture, a dictionary of one,
+        reconstructed prompts.
     """
     return [
         *_roles(pack),
         *_similar(pack),
         *_names_a_class(pack),
+        *_names_a_place(pack),
         *_single(pack),
         *_provenance(pack),
     ]
@@ -80,6 +94,18 @@ def _names_a_class(pack: PromptPack) -> Iterator[Finding]:
                     f"{pack._origin.at(path)}: the confounder {text!r} names the class "
                     f"{lesion.name!r}, so adjusting for it erases that class",
                 )
+
+
+def _names_a_place(pack: PromptPack) -> Iterator[Finding]:
+    templates = [(("templates", k), v) for k, v in pack.templates.model_dump(by_alias=True).items()]
+    for path, text in (*pack._places("text"), (("normal",), pack.normal), *templates):
+        if found := _PLACE.search(same_words(text)):
+            yield Finding(
+                "place",
+                f"{pack._origin.at(path)}: {text!r} names a place in the picture ({found[0]!r}), "
+                f"and every picture is read with the same prompts; say what it looks like, not "
+                f"where it lies",
+            )
 
 
 def _single(pack: PromptPack) -> Iterator[Finding]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
+from deconfound.errors import ConfigurationError
 from deconfound.estimators.doing import Doing, Render, Restyle, Transplant, operation_for
 from deconfound.estimators.weighting import balancing_weights, read_posterior
 from deconfound.packs import PromptPack
 from deconfound.training.adjustment import Adjustment, AdjustmentSettings
+from deconfound.training.calibrating import fitted_temperature
 from deconfound.training.loading import ImageDataset
-
-Watch = Callable[[int, int], None]
-
-TEMPERATURE = 0.1
-"""Of the zero-shot reading, where nothing calibrates it."""
+from deconfound.training.reading import TEMPERATURE, Watch, embed, named_confounders
 
 
 def build_adjustment(
@@ -34,9 +30,20 @@ def build_adjustment(
         model: a :class:`~deconfound.CausalSegmenter`; its tower and dictionary read the images.
         images: the training images.
         pack: says which confounders can be drawn, and by what.
-        progress: called with how many images were read, and of how many.
+        progress: called with how many images were read, and of how many; from the start for each
+            of two readings, where one calibrates the other.
+
+    Raises:
+        ConfigurationError: a calibration of weights that are not asked for, or one for which too
+            little can be drawn.
     """
-    operations, notes = drawable(pack)
+    if settings.calibrate and not settings.weighs:
+        raise ConfigurationError(
+            "calibrate: expected weighting by loss or sampler, whose reading is calibrated, found "
+            "none; add the weighting, or leave calibrate out"
+        )
+    operations, drawn = drawable(pack)
+    notes = drawn if settings.render or settings.calibrate else ()
     doing: list[Doing] = []
     if settings.transplant:
         doing.append(Transplant(settings.transplant))
@@ -46,7 +53,11 @@ def build_adjustment(
         doing.append(Render(operations, settings.render))
     weights = None
     if settings.weighs:
-        posterior, classes = read(model, images, progress)
+        temperature = TEMPERATURE
+        if settings.calibrate:
+            temperature = fitted_temperature(model, images, pack, progress)
+            notes += (f"reading: temperature {temperature:.3g}, fitted to drawn confounders",)
+        posterior, classes = read(model, images, progress, temperature)
         report = balancing_weights(
             posterior, classes, len(pack.class_names), clip=settings.weight_limit
         )
@@ -84,25 +95,19 @@ def drawable(pack: PromptPack) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(named), tuple(notes)
 
 
-@torch.no_grad()
 def read(
-    model: Any, images: ImageDataset, progress: Watch | None = None, batch: int = 32
+    model: Any,
+    images: ImageDataset,
+    progress: Watch | None = None,
+    temperature: float = TEMPERATURE,
 ) -> tuple[Tensor, Tensor]:
-    """Return the VLM's zero-shot P(z|x) (n, M) of every image, and its class (n,)."""
-    was_training = model.training
-    model.eval()
-    if hasattr(images, "set_epoch"):  # whatever was trained on them before, or was not
-        images.set_epoch(0)
-    device = next(model.parameters()).device
-    pooled, classes = [], []
-    for start in range(0, len(images), batch):
-        items = [images[i] for i in range(start, min(start + batch, len(images)))]
-        pictures = torch.stack([item["image"] for item in items]).to(device)
-        pooled.append(model.tower(model.normalize(pictures)).pooled.cpu())
-        classes += [int(item["class_index"]) for item in items]
-        if progress is not None:
-            progress(start + len(items), len(images))
-    model.train(was_training)
-    z = model.dictionary()
-    on_cpu = type(z)(z.embeddings.cpu(), z.prior.cpu(), z.names)
-    return read_posterior(torch.cat(pooled), on_cpu, TEMPERATURE), torch.tensor(classes)
+    """Return the VLM's zero-shot P(z|x) (n, M) of every image, and its class (n,).
+
+    Args:
+        model: a :class:`~deconfound.CausalSegmenter`.
+        images: the training images.
+        progress: called with how many images were read, and of how many.
+        temperature: of the reading.
+    """
+    pooled, classes = embed(model, images, progress)
+    return read_posterior(pooled, named_confounders(model), temperature), classes

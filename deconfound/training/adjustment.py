@@ -26,6 +26,8 @@ class AdjustmentSettings(BaseModel):
         weighting: balance classes and confounders by the VLM's reading of each picture: ``none``,
             as a factor of the ``loss``, or by how often the ``sampler`` draws it.
         weight_limit: largest weight, in units of the mean.
+        calibrate: fit the reading's temperature to confounders drawn onto the training pictures;
+            0.1 otherwise, which fits mini.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +37,7 @@ class AdjustmentSettings(BaseModel):
     render: float = Field(default=0.0, ge=0, le=1)
     weighting: Literal["none", "loss", "sampler"] = "sampler"
     weight_limit: float = Field(default=10.0, ge=1)
+    calibrate: bool = False
 
     @classmethod
     def off(cls) -> AdjustmentSettings:

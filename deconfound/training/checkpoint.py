@@ -118,8 +118,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise RunFolderError(
-            f"{path}: expected a checkpoint, could not read it ({error}); delete the file to train "
-            f"this method from its first epoch"
+            f"{path}: expected a checkpoint, could not read it ({error}); restore the file, or "
+            f"delete {path.parent} to train this method from its first epoch"
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,9 +41,12 @@ def launch(settings: TrainingSettings) -> Fabric:
         "precision": settings.precision,
     }
     try:
-        fabric = Fabric(**options)
-        if not isinstance(fabric.strategy, SingleDeviceStrategy):
-            fabric = Fabric(**options, strategy="ddp_find_unused_parameters_true")
+        with warnings.catch_warnings():
+            # On a cluster's login node Lightning advises srun, once for every model.
+            warnings.filterwarnings("ignore", "The `srun` command is available")
+            fabric = Fabric(**options)
+            if not isinstance(fabric.strategy, SingleDeviceStrategy):
+                fabric = Fabric(**options, strategy="ddp_find_unused_parameters_true")
     except (RuntimeError, ValueError, MisconfigurationException) as error:
         raise ConfigurationError(
             f"accelerator {settings.accelerator} with devices {settings.devices} cannot be used "

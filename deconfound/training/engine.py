@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from typing import Any
 
 import torch
 from torch import nn
 
-from deconfound.errors import ConfigurationError
+from deconfound.errors import ConfigurationError, DeconfoundWarning, RunFolderError
 from deconfound.training import checkpoint
 from deconfound.training.adjustment import Adjustment
 from deconfound.training.distributed import Fabric, deterministic, launch, share_buffers
@@ -51,7 +52,8 @@ def fit(
     An epoch is the unit that is kept: after each, everything needed to go on is written in one
     atomic rename. What an epoch does follows from that state, the seed and the epoch's number
     alone, so a run killed at any moment and resumed ends with the same weights, bit for bit (on a
-    GPU as far as its kernels are deterministic).
+    GPU as far as its kernels are deterministic). Where epochs were trained and their checkpoint is
+    gone, it starts over, with a warning.
 
     The weights kept are those of the best validation Dice among the epochs with the intervention
     on: an earlier epoch's model has not yet seen it.
@@ -133,14 +135,37 @@ class _Loop:
         self.steps_per_epoch = math.ceil(len(per_process) / settings.batch_size)
 
     def restore(self) -> None:
-        """Go back to the last finished epoch, if there is one."""
+        """Go back to the last finished epoch; where it was lost, start over and say so."""
         path = self.run.last_checkpoint(self.method)
         if path.exists():
             done = checkpoint.load_state(path, self.objective, self.optimizer, self.settings)
             self.records = list(done.records)
+            self._require_best()
         if self.fabric.is_global_zero:
+            if not path.exists():
+                self._say_what_was_lost()
             self.run.restore_metrics(self.method, [record.to_json() for record in self.records])
         self.fabric.barrier()
+
+    def _require_best(self) -> None:
+        """Refuse to go on without the best epoch's weights, which the end may ask for."""
+        best = self.run.best_checkpoint(self.method)
+        if any(record.best for record in self.records) and not best.exists():
+            raise RunFolderError(
+                f"{best}: expected the weights of the best epoch so far, found none; restore the "
+                f"file, or delete {best.parent} to train this method from its first epoch"
+            )
+
+    def _say_what_was_lost(self) -> None:
+        """Warn of epochs that were trained and have no checkpoint; none is silently repeated."""
+        trained = [line for line in self.run.metrics() if line["method"] == self.method]
+        if trained:
+            warnings.warn(
+                f"{self.run.last_checkpoint(self.method)}: expected the state after epoch "
+                f"{len(trained)}, found none; {self.method} starts over from its first epoch",
+                DeconfoundWarning,
+                stacklevel=4,
+            )
 
     def epoch(self, epoch: int, watcher: Watcher) -> EpochRecord:
         """Train one epoch, validate it, and keep its state."""

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+METHOD = "{:<12}"
+"""Methods' names take equal room, so that the bar stays where it is."""
+
+REMEMBERED = 24 * 3600.0
+"""Seconds of progress that the remaining time is told from: a job alone can take hours."""
+
+
 class ModelsProgress:
     """Tells how far all models are, and how long the rest takes; see `training.Watcher`.
 
@@ -33,7 +40,9 @@ class ModelsProgress:
             raise missing_extra("rich", "progress bars") from error
         self.console = console
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        self.bar = Progress(*columns, TimeRemainingColumn(), console=console)
+        self.bar = Progress(
+            *columns, TimeRemainingColumn(), console=console, speed_estimate_period=REMEMBERED
+        )
         self.task = self.bar.add_task("models", total=models)
         self.done, self.share, self.per_step = 0, 0.0, 0.0
 
@@ -71,7 +80,3 @@ class ModelsProgress:
         self.done, self.share = self.done + 1, 0.0
         self.bar.update(self.task, completed=self.done)
         self.console.print(f"  {line}", highlight=False, markup=False)
-
-
-METHOD = "{:<12}"
-"""Methods' names take equal room, so that the bar stays where it is."""

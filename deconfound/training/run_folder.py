@@ -37,6 +37,7 @@ class RunFolder:
         config: Mapping[str, Any],
         resume: bool = False,
         may_differ: Iterable[str] = (),
+        usual: Mapping[str, Any] | None = None,
     ) -> RunFolder:
         """Make the folder, or go on in it.
 
@@ -47,6 +48,8 @@ class RunFolder:
             config: JSON-like settings, kept as ``config.json``.
             resume: go on with the run that is there; its settings must be the same.
             may_differ: top-level settings that may change on resuming ("workers").
+            usual: what settings were, by name, in a run that was begun before there were such
+                settings; nothing by default.
 
         Raises:
             RunFolderError: the folder is in use, cannot be written, or holds another run.
@@ -58,7 +61,7 @@ class RunFolder:
         if resume:
             refuse_nothing(path)
             run = cls.open(path)
-            _require_same(run, config, set(may_differ))
+            _require_same(run, config, set(may_differ), usual)
             return run
         refuse_occupied(path)
         build(path, config)
@@ -71,6 +74,7 @@ class RunFolder:
         resume: bool = False,
         config: Mapping[str, Any] | None = None,
         may_differ: Iterable[str] = (),
+        usual: Mapping[str, Any] | None = None,
     ) -> None:
         """Refuse, before any work is done, what :meth:`create` would refuse; writes nothing.
 
@@ -79,6 +83,7 @@ class RunFolder:
             resume: as for :meth:`create`.
             config: settings to compare with those of the resumed run; None compares nothing.
             may_differ: as for :meth:`create`.
+            usual: as for :meth:`create`.
 
         Raises:
             RunFolderError: the place is in use or cannot be written; or, with ``resume``, there is
@@ -91,7 +96,7 @@ class RunFolder:
             refuse_nothing(path)
             run = cls.open(path)
             if config is not None:
-                _require_same(run, json.loads(json.dumps(dict(config))), set(may_differ))
+                _require_same(run, json.loads(json.dumps(dict(config))), set(may_differ), usual)
         refuse_unwritable(path)
 
     @classmethod
@@ -208,12 +213,18 @@ class RunFolder:
         write_json(self.results_path, results)
 
 
-def _require_same(run: RunFolder, config: Mapping[str, Any], may_differ: set[str]) -> None:
+def _require_same(
+    run: RunFolder,
+    config: Mapping[str, Any],
+    may_differ: set[str],
+    usual: Mapping[str, Any] | None,
+) -> None:
+    then = {**(usual or {}), **run.config}
     keys = (set(run.config) | set(config)) - may_differ
-    different = sorted(key for key in keys if run.config.get(key) != config.get(key))
+    different = sorted(key for key in keys if then.get(key) != config.get(key))
     if different:
         told = ", ".join(
-            f"{key} ({_short(run.config.get(key))} then, {_short(config.get(key))} now)"
+            f"{key} ({_short(then.get(key))} then, {_short(config.get(key))} now)"
             for key in different
         )
         raise RunFolderError(

@@ -42,7 +42,8 @@ def best_methods(
 def results_table(results: Sequence[MethodResult], title: str | None = None) -> Table:
     """Lay several methods side by side: per-image means in percent, the best of a row in bold.
 
-    With two methods, a last column gives the difference in Dice, in points.
+    With two methods, a last column gives the difference in Dice, in points; with more, Dice stands
+    alone, so that they fit a terminal.
 
     Args:
         results: one per method, the baseline first.
@@ -58,8 +59,9 @@ def results_table(results: Sequence[MethodResult], title: str | None = None) -> 
     table.pad_edge, table.padding = False, (0, 1, 0, 0)  # two methods fit 80 columns
     table.add_column("", no_wrap=True, min_width=max(len(name) for _, name in row_keys(results)))
     table.add_column("\nimages", justify="right", style="dim")
+    told = METRICS if len(results) <= 2 else METRICS[:1]
     for result in results:
-        for number, (_, label) in enumerate(METRICS):
+        for number, (_, label) in enumerate(told):
             above = "" if number else result.method
             table.add_column(f"{above}\n{label}", justify="right")
     if len(results) == 2:
@@ -68,7 +70,7 @@ def results_table(results: Sequence[MethodResult], title: str | None = None) -> 
         rows = [result.row(*key) for result in results]
         cells = [Text(key[1]), Text(str(max(row.images for row in rows if row is not None)))]
         for result, row in zip(results, rows, strict=True):
-            for metric, _ in METRICS:
+            for metric, _ in told:
                 best = result.method in best_methods(results, key, metric)
                 cells.append(Text(_percent(row, metric), style="bold" if best else ""))
         if len(results) == 2:

@@ -43,7 +43,13 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
         heads: attention heads of each.
         temperature: of the attention over confounders; large values weigh by the prior.
         merge: how the intervention joins the regions; replace is the literal equation.
-        centre: subtract the mean prompt embedding from the dictionary.
+        dictionary: of our methods: text, the pack's prompts; class_means, the lesion classes;
+            kmeans, as many clusters of the training images as the pack has prompts; learned, as
+            many trained vectors: docs/literature.md.
+        centre: subtract the mean prompt embedding from the dictionary of text.
+        level_intervention: of our methods, on every map that the decoder reads: none; statistics,
+            channel statistics of a drawn confounder; erasure, of what says which confounder it is,
+            in closed form; mixstyle, statistics mixed between pictures: docs/interventions.md.
         segmentation_loss: ce, as published, or ce+dice.
         lambda_causal: weight of the causal loss.
         lambda_contrast: weight of the contrastive loss.
@@ -78,7 +84,9 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
     heads: int = Field(8, ge=1)
     temperature: float = Field(1.0, gt=0)
     merge: Literal["gated", "add", "replace"] = "gated"
+    dictionary: Literal["text", "class_means", "kmeans", "learned"] = "text"
     centre: bool = False
+    level_intervention: Literal["none", "statistics", "erasure", "mixstyle"] = "none"
     segmentation_loss: Literal["ce", "ce+dice"] = "ce+dice"
     lambda_causal: float = Field(0.5, ge=0)
     lambda_contrast: float = Field(0.1, ge=0)
@@ -103,6 +111,11 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
         """What the method ``adjusted`` adjusts by."""
         names = AdjustmentSettings.model_fields
         return AdjustmentSettings(**{name: getattr(self, name) for name in names})
+
+    @classmethod
+    def usual(cls) -> dict[str, Any]:
+        """Return every setting's default: what it was in a run made before there was one."""
+        return cls.model_validate({}).model_dump(mode="json")
 
     @staticmethod
     def flag(field: str) -> str:

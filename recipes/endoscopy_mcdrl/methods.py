@@ -14,9 +14,10 @@ from deconfound import vlm as vlms
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.packs import PromptPack
 from deconfound.rivals import Rival, rivals
-from deconfound.training.adjusting import Watch, build_adjustment
+from deconfound.training.adjusting import build_adjustment
 from deconfound.training.adjustment import Adjustment
 from deconfound.training.loading import ImageDataset
+from deconfound.training.reading import Watch
 
 from .cohort import Cohort
 from .config import RecipeConfig
@@ -43,6 +44,9 @@ GRIDS: dict[str, tuple[Setting, ...]] = {
 }
 """What is searched for ours; as many settings as for every rival (`deconfound.rivals.TRIALS`), but
 for the two ablations, which are not tuned."""
+
+ONE_LOCATION = 32
+"""Pixels of an image whose deepest map is a single location."""
 
 
 def method_names() -> tuple[str, ...]:
@@ -91,12 +95,13 @@ def build_model(
     """Build the segmenter of one method; the same seed gives all of them the same decoder.
 
     The baseline keeps tower, decoder and the text-aligned map that joins the pyramid; it has
-    neither selection nor intervention.
+    neither selection nor intervention. What is made from images, a dictionary or a level
+    intervention, is empty until :func:`~deconfound.training.fitting.fit_parts` has shown it some.
     """
     vlm = vlms.load(config.vlm)
     torch.manual_seed(config.seed)
     if method in GRIDS:
-        parts = _our_parts(method, config)
+        parts = _our_parts(method, config, pack)
     else:
         parts = _rival(method, setting).parts(vlm, pack)
     return CausalSegmenter(
@@ -147,7 +152,7 @@ def build_method_adjustment(
     return build_adjustment(config.adjustment, model, images, model.pack, progress)
 
 
-def _our_parts(method: str, config: RecipeConfig) -> dict[str, Any]:
+def _our_parts(method: str, config: RecipeConfig, pack: PromptPack) -> dict[str, Any]:
     mtrs = {"name": "mtrs", "alpha": config.alpha}
     cdrl = {
         "name": "cross_attention",
@@ -158,9 +163,37 @@ def _our_parts(method: str, config: RecipeConfig) -> dict[str, Any]:
     }
     return {
         "selector": "all" if method == "mcdrl_without_mtrs" else mtrs,
-        "dictionary": {"name": "text", "centre": config.centre},
+        "dictionary": _our_dictionary(config, len(pack.confounder_names)),
         "intervention": "identity" if method == "mcdrl_without_cdrl" else cdrl,
+        "level_intervention": _our_level_intervention(config),
     }
+
+
+def _our_dictionary(config: RecipeConfig, size: int) -> dict[str, Any]:
+    """Return the dictionary that is asked for; one without words is as large as the pack's."""
+    if config.centre and config.dictionary != "text":
+        raise ConfigurationError(
+            f"--centre: expected the dictionary text, whose prompts have a mean in common, found "
+            f"{config.dictionary}; leave one of the two flags out"
+        )
+    options: dict[str, dict[str, Any]] = {
+        "text": {"centre": config.centre},
+        "class_means": {},
+        "kmeans": {"clusters": size, "seed": config.seed},
+        "learned": {"size": size, "seed": config.seed},
+    }
+    return {"name": config.dictionary, **options[config.dictionary]}
+
+
+def _our_level_intervention(config: RecipeConfig) -> str | None:
+    """Return the level intervention that is asked for."""
+    asked = config.level_intervention
+    if asked in ("statistics", "mixstyle") and config.image_size <= ONE_LOCATION:
+        raise ConfigurationError(
+            f"--level-intervention {asked}: expected images of more than {ONE_LOCATION} pixels, so "
+            f"that the deepest map has a deviation, found --image-size {config.image_size}"
+        )
+    return None if asked == "none" else asked
 
 
 def _rival(method: str, setting: Setting | None = None, **offered: Any) -> Rival:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ class PredictFlags:
         run: run folder that `train` made.
         out: folder for the results.
         method: which of the run's models; the last by default.
+        channel_order: of the files: bgr for those that hold blue first.
         overwrite: replace results that are there already.
         json: print what was written as JSON.
     """
@@ -46,6 +47,7 @@ class PredictFlags:
     run: Path
     out: Path = Path("predictions")
     method: str | None = None
+    channel_order: Literal["rgb", "bgr"] = "rgb"
     overwrite: bool = False
     json: bool = False
 
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
     side = settings_of(run).image_size
     model = CausalSegmenter.from_pretrained(run.model_path(method))
     targets = _targets(flags)
-    pictures = [read_image(path) for path in flags.images]
+    pictures = [read_image(path, flags.channel_order) for path in flags.images]
 
     def work(progress: Progress) -> list[dict[str, object]]:
         written = []

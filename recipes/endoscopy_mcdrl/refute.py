@@ -12,13 +12,15 @@ from deconfound.errors import ConfigurationError
 from deconfound.refuting import command
 from deconfound.refuting.recipe import Recipe, Train
 from deconfound.training import RunFolder, fit, launch
+from deconfound.training.fitting import fit_parts
 from deconfound.training.progress import Watcher
 from deconfound.training.settings import HARMLESS
 
 from .cohort import assemble
+from .config import RecipeConfig
 from .console import counting
 from .evaluate import settings_of
-from .methods import build_criterion, build_method_adjustment, build_model
+from .methods import GRIDS, build_criterion, build_method_adjustment, build_model
 from .readers import discover
 
 
@@ -40,7 +42,7 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
 
     Raises:
         ConfigurationError: a method whose dictionary is not made of text, and would be another
-            one where it is given.
+            one where it is given; or one that knows the pack's confounders beside it.
     """
     if not isinstance(model.dictionary, TextPromptDictionary):
         raise ConfigurationError(
@@ -48,6 +50,7 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
             f"makes a {type(model.dictionary).__name__} of its own; leave --retrain out"
         )
     config = settings_of(run).model_copy(update={"devices": 1, "num_nodes": 1})
+    _require_led_by_its_dictionary(method, config)
     cohort = counting(
         Console(stderr=True), "images", lambda progress: assemble(config, model.pack, progress)
     )
@@ -62,6 +65,7 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
             confounders.names, confounders.embeddings, confounders.prior
         )
         begun = (folder / "config.json").exists()
+        fit_parts(again, cohort.train)
         fit(
             again,
             build_criterion(method, settings, again, cohort),
@@ -77,3 +81,17 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
         return again
 
     return train
+
+
+def _require_led_by_its_dictionary(method: str, config: RecipeConfig) -> None:
+    """Refuse parts that would know the true confounders under a changed dictionary too."""
+    knows = {
+        "--level-intervention statistics": config.level_intervention == "statistics",
+        "--calibrate": method == "adjusted" and config.calibrate,
+    }
+    found = [flag for flag, used in knows.items() if used]
+    if method in GRIDS and found:
+        raise ConfigurationError(
+            f"--retrain: expected a method that knows confounders from its dictionary alone, found "
+            f"{method} with {found[0]}, which knows the pack's; leave --retrain out"
+        )

@@ -13,6 +13,7 @@ from torch.utils.data import ConcatDataset, default_collate
 
 from deconfound import CausalSegmenter
 from deconfound.diagnostics import WhatWasUsed, drawn, take_evenly, what_was_used
+from deconfound.dictionaries import dictionaries
 from deconfound.overlap import predicted_mask
 from deconfound.packs import PromptPack
 from deconfound.training import History, MethodResult, ReportContext, RunFolder, write_report
@@ -23,6 +24,9 @@ from .cohort import Cohort, ImageSet, patients
 from .config import RecipeConfig, load_profile
 from .console import note
 from .methods import title_of
+
+FAMILIAR = "endoscopy"
+"""The one modality that mini has seen."""
 
 GALLERY = 6
 LOOKED_AT = 256
@@ -43,9 +47,9 @@ def report(
     models = [CausalSegmenter.from_pretrained(run.model_path(m)) for m in config.methods]
     examples = _examples(models, config, cohort, pack, results) if config.pictures else ()
     context = ReportContext(
-        title="MCDRL on endoscopy",
+        title=f"MCDRL on {pack.modality}",
         held_out=cohort.holdout,
-        ran=_summary(config, cohort),
+        ran=_summary(config, pack, cohort),
         results=tuple(results),
         histories=tuple(histories),
         confounders=_confounders(models[-1]),
@@ -54,9 +58,10 @@ def report(
         multiclass=config.task == "multiclass",
         command=command(config, cohort),
         config=config.model_dump(mode="json"),
-        notes=_notes(config),
+        notes=_notes(config, pack),
         created=f"{datetime.now():%d %B %Y, %H:%M}",
         used=_used(models[-1], cohort),
+        oracle=config.oracle,
     )
     write_report(run.report_path, context, pictures=config.pictures)
 
@@ -65,7 +70,8 @@ def _used(model: CausalSegmenter, cohort: Cohort) -> WhatWasUsed:
     """Ask the last model about images that no weight was fitted to, of every site."""
     seen = (cohort.validation, cohort.target)
     batch = take_evenly(ConcatDataset(seen), cohort.sites, LOOKED_AT, _patients(seen))
-    return what_was_used(model, batch, do=drawn(model.pack))
+    named = model.dictionary().names == model.pack.confounder_names
+    return what_was_used(model, batch, do=drawn(model.pack) if named else None)
 
 
 def _patients(sets: Sequence[ImageSet]) -> list[str] | None:
@@ -93,7 +99,7 @@ def command(config: RecipeConfig, cohort: Cohort) -> str:
     return " ".join([*words, f"--holdout {shlex.quote(cohort.holdout)}"])
 
 
-def _summary(config: RecipeConfig, cohort: Cohort) -> dict[str, str]:
+def _summary(config: RecipeConfig, pack: PromptPack, cohort: Cohort) -> dict[str, str]:
     task = "lesion or not" if config.task == "binary" else "which lesion"
     return {
         "Task": f"{task}, {config.image_size} px",
@@ -104,12 +110,23 @@ def _summary(config: RecipeConfig, cohort: Cohort) -> dict[str, str]:
         "Data": cohort.source,
         "Vision-language model": f"{config.vlm}, tower {config.train_tower}",
         "Decoder": config.decoder,
-        "Prompt pack": config.pack,
+        "Prompt pack": pack.name if config.pack == pack.name else f"{pack.name} ({config.pack})",
         "Training": f"{config.epochs} epochs, batches of {config.batch_size}, seed {config.seed}",
     }
 
 
-def _notes(config: RecipeConfig) -> tuple[str, ...]:
+def unfamiliar(config: RecipeConfig, pack: PromptPack) -> str | None:
+    """Return what to know where the model has never seen the pack's modality, else None."""
+    if config.vlm != "mini" or pack.modality == FAMILIAR:
+        return None
+    return (
+        f"mini has seen rendered {FAMILIAR} alone: what it selects and reads in {pack.modality} is "
+        f"hardly better than chance; use a model that has seen the world, such as --vlm "
+        f"ViT-B-16/openai"
+    )
+
+
+def _notes(config: RecipeConfig, pack: PromptPack) -> tuple[str, ...]:
     notes = []
     if config.oracle:
         notes.append(
@@ -121,7 +138,9 @@ def _notes(config: RecipeConfig) -> tuple[str, ...]:
             "The images are rendered, not clinical: they show that the machinery works and what it "
             "does under known conditions, and say nothing about patients."
         )
-    if config.vlm == "mini":
+    if remark := unfamiliar(config, pack):
+        notes.append(f"The vision-language model {remark}.")
+    elif config.vlm == "mini":
         notes.append(
             "The vision-language model is mini, trained on rendered images alone; on clinical "
             "images use one that has seen the world, such as --vlm ViT-B-16/openai."
@@ -130,12 +149,16 @@ def _notes(config: RecipeConfig) -> tuple[str, ...]:
 
 
 def _confounders(model: CausalSegmenter) -> tuple[ConfounderEntry, ...]:
-    """Return the dictionary of a model in the pack's own words."""
-    priors = model.dictionary().prior.tolist()
-    spoken = [(c.text, group.name) for group in model.pack.groups for c in group.confounders]
+    """Return the dictionary of a model, in the pack's own words where it is made of them."""
+    z = model.dictionary()
+    if z.names == model.pack.confounder_names:
+        spoken = [(c.text, group.name) for group in model.pack.groups for c in group.confounders]
+    else:
+        kind = dictionaries.name_of(model.dictionary)
+        spoken = [(name, kind) for name in z.names]
     return tuple(
         ConfounderEntry(text, group.replace("_", " "), prior)
-        for (text, group), prior in zip(spoken, priors, strict=True)
+        for (text, group), prior in zip(spoken, z.prior.tolist(), strict=True)
     )
 
 

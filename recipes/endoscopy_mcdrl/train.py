@@ -25,6 +25,7 @@ from deconfound.training import (
     results_table,
 )
 from deconfound.training.distributed import Fabric
+from deconfound.training.fitting import fit_parts
 from deconfound.training.settings import HARMLESS
 
 from .cohort import Cohort, assemble
@@ -38,7 +39,7 @@ from .methods import (
     require_methods,
     title_of,
 )
-from .reporting import report
+from .reporting import report, unfamiliar
 
 # What may differ between a run and its resumption.
 MAY_DIFFER = HARMLESS | {"resume", "out", "json_output", "pictures", "config"}
@@ -51,14 +52,15 @@ def main(arguments: Sequence[str]) -> None:
     started = time.monotonic()
     require_methods(config.methods)
     pack = PromptPack.load(config.pack)
-    _introduce(config, console)
+    _introduce(config, pack, console)
     fabric = launch(config)
     out = fabric.broadcast(_place(config))  # a default holds the time, which processes read apart
-    RunFolder.require_free(out, config.resume, config.model_dump(mode="json"), MAY_DIFFER)
+    asked, usual = config.model_dump(mode="json"), RecipeConfig.usual()
+    RunFolder.require_free(out, config.resume, asked, MAY_DIFFER, usual)
     fabric.barrier()  # nobody looks at the place after somebody has made the folder
     models = {method: build_model(method, config, pack) for method in config.methods}
     cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
-    run = RunFolder.create(out, config.model_dump(mode="json"), config.resume, MAY_DIFFER)
+    run = RunFolder.create(out, asked, config.resume, MAY_DIFFER, usual)
     note(console, f"sites      {cohort.source}")
     note(console, f"held out   {cohort.holdout}, which training never sees; epochs are chosen on")
     note(console, f"           {_chosen_on(config, cohort)}")
@@ -86,6 +88,7 @@ def _train_one(
 ) -> tuple[MethodResult, History]:
     """Train one method, keep its model, and score it on the held-out site."""
     criterion = build_criterion(method, config, model, cohort)
+    counting(console, "fitting", lambda progress: fit_parts(model, cohort.train, progress))
     adjustment = counting(
         console,
         "reading",
@@ -134,7 +137,7 @@ def _place(config: RecipeConfig) -> Path:
     return Path("runs") / f"endoscopy_mcdrl-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def _introduce(config: RecipeConfig, console: Console) -> None:
+def _introduce(config: RecipeConfig, pack: PromptPack, console: Console) -> None:
     """Say what is used, and why."""
     if config.data is None:
         note(console, "data       no --data given: rendered endoscopy from deconfound.simulation")
@@ -142,6 +145,8 @@ def _introduce(config: RecipeConfig, console: Console) -> None:
         note(console, "model      mini, the bundled small CLIP (--vlm ViT-B-16/openai is larger)")
     else:
         note(console, f"model      {config.vlm}")
+    if remark := unfamiliar(config, pack):
+        note(console, f"warning    {remark}")
     methods = ", ".join(title_of(m, config) for m in config.methods)
     start = config.schedule.first_intervening_epoch + 1
     note(console, f"methods    {methods}: same seed ({config.seed}), same images, same budget")

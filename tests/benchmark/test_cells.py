@@ -49,8 +49,10 @@ def test_what_reads_no_dictionary_sees_one_dictionary() -> None:
 
 def test_quick_is_a_few_models() -> None:
     cells = plan(BenchmarkSettings(quick=True).in_a_hurry(), SPEAKS)
-    assert len(cells) == 8
+    assert len(cells) == 10
     assert {cell.method for cell in cells} == {PLAIN, "mcdrl", "default"}
+    for world in ("renderable", "mixed"):  # what the default costs where nothing is confounded
+        assert Cell(world, "default", 0.0) in cells
 
 
 def test_dictionaries_nest() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deconfound.benchmark import BenchmarkSettings, Cell, plan
-from deconfound.benchmark.cells import BASE_SIZE, BASE_STRENGTH, PLAIN
+from deconfound.benchmark.cells import BASE_SIZE, BASE_STRENGTH, DEFAULT, PLAIN
 from deconfound.benchmark.methods import METHODS
 
 SPEAKS = {name: method.speaks for name, method in METHODS.items()}
@@ -31,6 +31,8 @@ def test_every_cell_stands_once_and_has_what_it_is_measured_against(chosen) -> N
     for cell in cells:
         assert Cell(cell.world, PLAIN, cell.strength, seed=cell.seed) in cells
         assert Cell(cell.world, PLAIN, 0.0, seed=cell.seed) in cells
+        if cell.method == DEFAULT:
+            assert Cell(cell.world, DEFAULT, 0.0, seed=cell.seed) in cells
 
 
 @given(settings)
@@ -65,6 +67,8 @@ def test_methods_without_words_say_so(name: str) -> None:
     assert not METHODS[name].speaks
 
 
-@pytest.mark.parametrize("name", ["mcdrl", "render", "weighting", "default", "unbalanced"])
+@pytest.mark.parametrize(
+    "name", ["mcdrl", "render", "weighting", "doubly_robust", "default", "unbalanced"]
+)
 def test_methods_with_words_say_so(name: str) -> None:
     assert METHODS[name].speaks

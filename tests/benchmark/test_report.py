@@ -10,6 +10,7 @@ import pytest
 from deconfound.benchmark import BenchmarkSettings, Cell, closed_share
 from deconfound.benchmark.reading import percent, points, reading
 from deconfound.benchmark.report import shares_of, write_report
+from deconfound.benchmark.rows import rows_of
 from deconfound.benchmark.summary import Estimate
 from tests.benchmark.outcomes import outcome, three
 
@@ -112,3 +113,30 @@ def test_the_page_reads_the_same_to_those_who_do_not_see_it(page: str) -> None:
 def test_a_benchmark_that_has_only_begun_has_a_page(tmp_path: Path) -> None:
     path = write_report(tmp_path / "report.html", rounds(0.6, 0.7)[:1], SETTINGS, "again")
     assert "No method is finished yet" in path.read_text()
+
+
+def test_the_table_has_the_oracles_side_by_side_and_says_what_was_not_trained(tmp_path) -> None:
+    found = [
+        *rounds(0.62, 0.77),
+        *(outcome("default", 0.79, strength=0.0, seed=s) for s in range(3)),
+    ]
+    rows = rows_of("renderable", found, shares_of("renderable", found, SETTINGS))
+    titles = [row.title for row in rows]
+    assert titles == ["Plain", "Unconfounded", "Unconfounded default", "Default", "MCDRL"]
+    plain, oracle, adjusted, default, mcdrl = rows
+    assert (plain.closed, oracle.closed) == ("0 %", "100 %")
+    assert (plain.closed_adjusted, adjusted.closed_adjusted) == ("0 %", "100 %")
+    assert oracle.closed_adjusted.startswith("106 %")
+    assert adjusted.closed.startswith("94 %")
+    assert adjusted.lost == default.lost
+    assert default.lost.startswith("1.2 (")
+    assert (plain.lost, oracle.lost, mcdrl.lost) == ("–", "–", "–")
+    page = write_report(tmp_path / "r.html", found, SETTINGS, "again").read_text()
+    assert page.index("Unconfounded default") > page.index("lost without confounding")
+
+
+def test_without_an_adjusted_oracle_its_row_and_its_figure_are_left_out() -> None:
+    found = rounds(0.62, 0.77)
+    rows = rows_of("renderable", found, shares_of("renderable", found, SETTINGS))
+    assert "Unconfounded default" not in [row.title for row in rows]
+    assert {row.closed_adjusted for row in rows[1:]} == {"–"}

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from deconfound.benchmark.cells import PLAIN, Cell, Outcome
 from deconfound.benchmark.reading import reading
-from deconfound.benchmark.summary import Estimate, closed_share, ratio
+from deconfound.benchmark.summary import (
+    Estimate,
+    closed_share,
+    lost_without_confounding,
+    ratio,
+    share_of_gap,
+)
 
 
 def outcome(method: str, strength: float, dice: float, seed: int = 0) -> Outcome:
@@ -46,6 +52,57 @@ def test_seeds_are_paired_and_incomplete_ones_left_out() -> None:
 
 def test_without_plain_training_there_is_no_share() -> None:
     assert closed_share([outcome("default", 0.95, 0.7)], Cell("mixed", "default")) is None
+
+
+def test_the_gap_to_the_adjusted_oracle_is_a_second_figure() -> None:
+    """The default reaches 0.72 where nothing is confounded, plain training 0.80."""
+    outcomes = [*three(0.69), outcome("default", 0.0, 0.72), outcome("mcdrl", 0.95, 0.63)]
+    share, other = (closed_share(outcomes, Cell("mixed", m)) for m in ("default", "mcdrl"))
+    assert share is not None
+    assert other is not None
+    assert (share.closed.mean, share.gap.mean) == pytest.approx((0.45, 0.2))  # as it was
+    assert share.adjusted_gap is not None
+    assert share.closed_adjusted is not None
+    assert other.closed_adjusted is not None
+    assert (share.closed_adjusted.mean, share.adjusted_gap.mean) == pytest.approx((0.75, 0.12))
+    assert other.closed_adjusted.mean == pytest.approx(0.25)  # one gap for all methods
+    ends = (Cell("mixed", PLAIN), Cell("mixed", PLAIN, 0.0))
+    of_oracle = share_of_gap(outcomes, Cell("mixed", "default", 0.0), *ends)
+    assert of_oracle is not None
+    assert of_oracle.mean == pytest.approx(0.6)
+
+
+def test_what_is_lost_without_confounding_is_paired_by_seed() -> None:
+    lost = [0.02, -0.01, 0.005]
+    outcomes = [
+        each
+        for seed, less in enumerate(lost)
+        for each in (
+            *three(0.7, seed)[:1],
+            outcome(PLAIN, 0.0, 0.8 + seed / 20, seed),
+            outcome("default", 0.95, 0.7, seed),
+            outcome("default", 0.0, 0.8 + seed / 20 - less, seed),
+        )
+    ]
+    outcomes.append(outcome("default", 0.0, 0.1, seed=9))  # nothing to compare it with
+    found, expected = (
+        lost_without_confounding(outcomes, Cell("mixed", "default")),
+        Estimate.of(lost),
+    )
+    assert found is not None
+    assert found.seeds == 3
+    assert (found.mean, found.low, found.high) == pytest.approx(
+        (expected.mean, expected.low, expected.high)
+    )
+    share = closed_share(outcomes, Cell("mixed", "default"))
+    assert share is not None
+    assert share.lost == found
+
+
+def test_what_was_not_trained_without_confounding_has_no_loss() -> None:
+    share = closed_share(three(0.70), Cell("mixed", "default"))
+    assert share is not None
+    assert (share.lost, share.adjusted_gap, share.closed_adjusted) == (None, None, None)
 
 
 def test_an_interval_is_the_t_interval() -> None:

@@ -206,7 +206,8 @@ def test_an_outcome_that_ignores_the_confounder_is_handed_through(f, z, name) ->
 
 
 def test_the_registry_names_them_all() -> None:
-    assert list(estimators) == ["attention", "enumeration", "monte_carlo", "prior_mean"]
+    known = ["attention", "enumeration", "monte_carlo", "prior_mean", "standardisation"]
+    assert list(estimators) == known
     with pytest.raises(UnknownNameError, match="did you mean monte_carlo"):
         estimators.build("montecarlo")
 

@@ -76,5 +76,32 @@ def test_lint_rules(write: Write) -> None:
     assert rules("bright illumination", "dark illuminations") == ["similar"]
     assert rules("bright illumination", "a shadow of the polyp") == ["class-in-confounder"]
     assert rules("source: us", "source: us, reconstructed: true") == ["reconstructed"]
+    assert rules("dark illumination", "dark illumination in the upper left") == ["place"]
+    assert rules("[polyp, cyst]", "[polyp in the centre, cyst]") == ["place"]
+    assert rules("A {class} in an image", "A {class} at the edge of an image") == ["place"]
     second = "      - {name: bright, text: bright illumination, role: acquisition}\n"
     assert rules(second, "") == ["single"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a lesion in the upper left", True),
+        ("a lesion at the bottom of the frame", True),
+        ("glare in the top right corner", True),
+        ("a centred view", True),
+        ("folds on the left-hand side", True),
+        ("vessels near the image border", True),
+        ("an opacity in the left lung", False),
+        ("light from one side", False),
+        ("a close-up of the upper airway", False),
+        ("frames of another centre", False),
+        ("a lower contrast", False),
+        ("an edge that is hard to see", False),
+    ],
+)
+def test_a_place_in_the_picture_is_remarked_on_and_anatomy_is_not(
+    write: Write, text: str, place: bool
+) -> None:
+    pack = PromptPack.load(write("bright illumination", text))
+    assert ("place" in [finding.rule for finding in lint(pack)]) == place

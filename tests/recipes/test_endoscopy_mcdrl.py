@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import pytest
-import torch
 from PIL import Image
-from safetensors.torch import save_file
 
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig, load_profile
-from tests.tiny import TEXT, VISION
+from tests.recipes.discs import manifest
 
 QUICK = ["--epochs", "2", "--image-size", "32", "--batch-size", "4", "--depth", "1", "--heads", "4"]
-
-
-@pytest.fixture(scope="module")
-def tiny_weights(tmp_path_factory) -> Path:
-    """A tiny model in open_clip's own local format."""
-    folder = tmp_path_factory.mktemp("vlm")
-    model = {"embed_dim": 32, "vision_cfg": VISION["vit"], "text_cfg": TEXT}
-    torch.manual_seed(0)
-    save_file(open_clip.CLIP(**model).state_dict(), folder / "open_clip_model.safetensors")
-    config = {"model_cfg": model, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.25] * 3}}
-    (folder / "open_clip_config.json").write_text(json.dumps(config))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -40,24 +24,6 @@ def run(tiny_weights, tmp_path_factory) -> Path:
     flags = ["--vlm", str(tiny_weights), "--images-per-site", "16", "--out", str(out)]
     assert main(["train", *QUICK, *flags]) == 0
     return out
-
-
-def manifest(folder: Path, sites: int = 3, patients: int = 4) -> Path:
-    """Write a few discs on noise, from several sites."""
-    draw = np.random.default_rng(0)
-    rows = []
-    for site in range(sites):
-        for patient in range(patients):
-            name = f"{site}-{patient}"
-            y, x = np.mgrid[:40, :48]
-            disc = (y - draw.integers(10, 30)) ** 2 + (x - draw.integers(10, 38)) ** 2 < 64
-            image = draw.integers(0, 120, (40, 48, 3)) + 120 * disc[..., None]
-            Image.fromarray(image.astype(np.uint8)).save(folder / f"{name}.png")
-            Image.fromarray(disc.astype(np.uint8) * 255).save(folder / f"{name}_mask.png")
-            rows.append([f"{name}.png", f"{name}_mask.png", f"site{site}", f"p{patient}", "polyp"])
-    with (folder / "manifest.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["image", "mask", "site", "group", "class"], *rows])
-    return folder / "manifest.csv"
 
 
 def test_a_run_folder_explains_itself(run: Path) -> None:
@@ -203,6 +169,8 @@ def test_spoilt_images_are_named_and_leave_nothing_behind(
         (["--holdout", "E-colonoscpy"], "did you mean E-colonoscopy"),
         (["--config", "papr"], "did you mean paper"),
         (["--heads", "5"], "heads must divide"),
+        (["--dictionary", "kmeans", "--centre"], "leave one of the two flags out"),
+        (["--level-intervention", "statistics"], "images of more than 32 pixels"),
         (["--resume"], "found none"),
         (["--devices", "99", "--accelerator", "mps"], "accelerator mps with devices 99 cannot be"),
         (["--data", "/nowhere"], "/nowhere: expected a folder"),

@@ -4,50 +4,39 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import pandas as pd
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
+from rich.console import Console
 
-from deconfound.errors import DeconfoundError, RunFolderError
+from deconfound.errors import ConfigurationError, DataError, DeconfoundError, RunFolderError
 from deconfound.rivals import TRIALS
 from deconfound.study import read_results
 from deconfound.training.history import EpochRecord
 from deconfound.training.progress import Silent
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.methods import GRIDS, grid_of, method_names
-from recipes.endoscopy_mcdrl.study import plan, tables
+from recipes.endoscopy_mcdrl.study import commands, executors, figures, plan, tables
 from recipes.endoscopy_mcdrl.study import run_cell as run_cell_module
 from recipes.endoscopy_mcdrl.study.cells import Cell, CellRecord, pairs
 from recipes.endoscopy_mcdrl.study.run_cell import run_cell
 from recipes.endoscopy_mcdrl.study.settings import METHODS, StudySettings
 from recipes.endoscopy_mcdrl.study.store import Store
-from tests.tiny import TEXT, VISION
+from tests.recipes.frames import made_up
 
 SITES = ("A-bronchoscopy", "E-colonoscopy")
 QUICK = [
     *("--epochs", "1", "--image-size", "32", "--batch-size", "8", "--depth", "1", "--heads", "4"),
     *("--images-per-site", "8", "--seeds", "2", "--trials", "1"),
 ]
-
-
-@pytest.fixture(scope="module")
-def tiny_weights(tmp_path_factory) -> Path:
-    """A tiny model in open_clip's own local format."""
-    folder = tmp_path_factory.mktemp("vlm")
-    model = {"embed_dim": 32, "vision_cfg": VISION["vit"], "text_cfg": TEXT}
-    torch.manual_seed(0)
-    save_file(open_clip.CLIP(**model).state_dict(), folder / "open_clip_model.safetensors")
-    config = {"model_cfg": model, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.25] * 3}}
-    (folder / "open_clip_config.json").write_text(json.dumps(config))
-    return folder
 
 
 def flags(weights: Path, out: Path, *more: str) -> list[str]:
@@ -115,8 +104,6 @@ def test_two_cells_share_a_folder_only_if_they_are_one(first, second):
 @given(cells)
 def test_a_record_comes_back_from_json(cell):
     record = CellRecord(cell, 0.5, 10, 1.5, 2.5, "cpu")
-    from dataclasses import asdict
-
     assert CellRecord.from_mapping(json.loads(json.dumps(asdict(record)))) == record
 
 
@@ -226,6 +213,79 @@ def test_an_oracle_says_so_in_every_row(tmp_path, tiny_weights):
     assert any("ORACLE" in note for note in table.notes)
 
 
+def test_a_killed_cell_goes_on_however_it_is_shown(tmp_path, tiny_weights):
+    settings = tiny(tmp_path, tiny_weights)
+    cell = Cell("baseline", str(tiny_weights), SITES[0])
+    with pytest.raises(Killed):
+        run_cell(cell, settings, KilledAfterAnEpoch())
+    with pytest.raises(RunFolderError, match=r"alpha \(0.5 then, 0.3 now\)"):
+        run_cell(cell, settings.model_copy(update={"alpha": 0.3}))
+    shown = settings.model_copy(update={"json_output": True, "pictures": False})
+    assert run_cell(cell, shown).cell == cell
+
+
+def test_two_processes_do_not_train_one_cell(tmp_path, tiny_weights, monkeypatch, capsys):
+    settings = tiny(tmp_path, tiny_weights)
+    cell, store = Cell("baseline", str(tiny_weights), SITES[0]), Store.prepare(settings)
+    record = CellRecord(cell, 0.5, 0, 1.0, 1.0, "cpu")
+    monkeypatch.setattr(run_cell_module, "fit", None)  # a second training would stumble on it
+    with ThreadPoolExecutor(1) as pool:
+        with store.alone(cell, print):
+            waiting = pool.submit(run_cell, cell, settings)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+            store.finish(record, made_up({"baseline": 0.5}))
+        assert waiting.result(timeout=30) == record
+    assert "another process is at it; waiting" in capsys.readouterr().err
+
+
+def test_seconds_count_what_was_trained_before_a_kill(tmp_path, tiny_weights, monkeypatch):
+    settings = tiny(tmp_path, tiny_weights)
+    cell = Cell("baseline", str(tiny_weights), SITES[0])
+    with pytest.raises(Killed):
+        run_cell(cell, settings, KilledAfterAnEpoch())
+    monkeypatch.setattr(EpochRecord, "from_json", later(EpochRecord.from_json, seconds=1000.0))
+    assert run_cell(cell, settings).seconds > 1000
+
+
+def later(read: Callable[..., EpochRecord], **changes: float) -> Callable[..., EpochRecord]:
+    return lambda line: replace(read(line), **changes)
+
+
+def test_a_setting_of_a_later_version_had_its_default(tmp_path, tiny_weights):
+    settings = tiny(tmp_path, tiny_weights)
+    Store.prepare(settings)
+    path = settings.out / "study.json"
+    told = json.loads(path.read_text())
+    earlier = {name: value for name, value in told.items() if name != "alpha"}
+    path.write_text(json.dumps(earlier))
+    Store.prepare(settings)
+    assert json.loads(path.read_text()) == told
+    path.write_text(json.dumps(earlier))
+    with pytest.raises(RunFolderError, match=r"alpha \(0.5 then, 0.3 now\)"):
+        Store.prepare(settings.model_copy(update={"alpha": 0.3}))
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_a_damaged_study_is_named(text, tmp_path, tiny_weights):
+    settings = tiny(tmp_path, tiny_weights)
+    settings.out.mkdir()
+    (settings.out / "study.json").write_text(text)
+    with pytest.raises(RunFolderError, match="restore the file, or choose another --out"):
+        Store.prepare(settings)
+
+
+def test_lost_frames_of_a_finished_cell_are_named(tmp_path, tiny_weights):
+    store = Store.prepare(tiny(tmp_path, tiny_weights))
+    cell = Cell("baseline", "mini", "A")
+    store.path(cell).mkdir(parents=True)
+    store.finish(CellRecord(cell, 0.5, 0, 1.0, 1.0, "cpu"), made_up({"baseline": 0.5}))
+    (store.path(cell) / "images.parquet").unlink()
+    for ask in (lambda: store.images([cell]), store.collect):
+        with pytest.raises(RunFolderError, match="delete the folder, and the cell is trained"):
+            ask()
+
+
 def test_a_damaged_cell_is_named(tmp_path, tiny_weights):
     store = Store.prepare(tiny(tmp_path, tiny_weights))
     cell = Cell("baseline", "mini", "A")
@@ -243,6 +303,9 @@ def test_a_damaged_cell_is_named(tmp_path, tiny_weights):
         (["ablate", "depths"], "depth"),
         (["table", "main", "--methods", "dan"], "dann"),
         (["table", "main", "--holdouts", "E-colonscopy"], "E-colonoscopy"),
+        (["table", "main", "--devices", "2"], "--executor and --jobs-at-once"),
+        (["table", "main", "--transplant", "0.9"], "tries 0.5, 0.25, 0.75 for adjusted"),
+        (["ablate", "depth", "--lambda-causal", "0.2"], "tries 0.5, 0.1, 1.0 for mcdrl"),
     ],
 )
 def test_a_wrong_word_is_answered_with_the_near_one(words, found, tmp_path, monkeypatch, capsys):
@@ -250,6 +313,33 @@ def test_a_wrong_word_is_answered_with_the_near_one(words, found, tmp_path, monk
     assert main(words) == 2
     assert found in capsys.readouterr().err
     assert not any(tmp_path.rglob("cells"))
+
+
+def test_a_search_is_not_asked_of_methods_that_have_none_of_it(tmp_path):
+    words = ["--methods", "baseline", "dann", "--ablated", "baseline", "--transplant", "0.9"]
+    settings = commands._settings("table main", [*words, "--out", str(tmp_path)])
+    assert commands.Study(settings, Console(quiet=True)).settings.transplant == 0.9
+
+
+def test_slurm_holds_its_own_jobs_back_and_this_machine_does_not():
+    here = StudySettings(executor="local", jobs_at_once=3)
+    assert [executors._room(9, running, here) for running in (0, 2, 3)] == [3, 1, 0]
+    assert executors._room(9, 0, here.model_copy(update={"executor": "slurm"})) == 9
+
+
+def test_refused_jobs_are_one_sentence(tmp_path):
+    utils = pytest.importorskip("submitit.core.utils")
+
+    class Refusing:
+        def batch(self):
+            return nullcontext()
+
+        def submit(self, *job):
+            raise utils.FailedJobError("invalid partition\nspecified")
+
+    settings = StudySettings(executor="slurm", out=tmp_path)
+    with pytest.raises(ConfigurationError, match=r"refused \(invalid partition specified\); see"):
+        executors._submitted(Refusing(), [Cell("baseline", "mini", "A")], settings)
 
 
 def test_jobs_through_submitit_come_to_the_same(study, tiny_weights, tmp_path):
@@ -316,10 +406,27 @@ def test_figures_are_drawn_from_the_kept_models(study, tiny_weights):
         assert drawn.stat().st_size > 10_000
 
 
-def test_pictures_can_be_left_out(study, tiny_weights, capsys):
-    words = flags(tiny_weights, study, "--methods", "baseline", "mcdrl", "--holdouts", *SITES)
-    assert main(["figure", "qualitative", *words, "--no-pictures"]) == 2
+def test_pictures_can_be_left_out(tiny_weights, tmp_path, capsys):
+    words = flags(tiny_weights, tmp_path / "study", "--methods", "baseline", "--no-pictures")
+    assert main(["figure", "qualitative", *words]) == 2
     assert "--no-pictures" in capsys.readouterr().err
+    assert not (tmp_path / "study" / "cells").exists()  # it is said before anything is trained
+
+
+def test_a_figure_trains_no_more_than_it_shows():
+    settings = StudySettings(methods=("baseline", "dann", "adjusted"), backbones=("mini", "x"))
+    small = figures.shown(settings, SITES, needs_pictures=True)
+    assert (small.methods, small.holdouts, small.seeds) == (("baseline", "adjusted"), SITES[:1], 1)
+    assert small.all_backbones == ("mini",)
+    with pytest.raises(ConfigurationError, match="expected one of baseline, mcdrl, adjusted"):
+        figures.shown(StudySettings(methods=("dann",)), SITES, needs_pictures=False)
+
+
+def test_frames_of_a_figure_are_spread_from_worst_to_best():
+    dice = np.array([0.9, 0.1, 0.5, 0.3, 0.7])
+    assert figures._from_worst_to_best(dice) == [1, 3, 2, 4, 0]
+    spread = figures._from_worst_to_best(np.linspace(1, 0, 101))
+    assert (spread[0], spread[-1], len(spread)) == (100, 0, figures.FRAMES)
 
 
 # Tables as queries
@@ -341,16 +448,44 @@ def test_a_difference_is_the_difference_of_the_means():
     assert rows["Baseline"][1] == "–"
 
 
-def made_up(dice: dict[str, float]) -> pd.DataFrame:
-    """Frames of one site and two seeds, every frame of a method scoring the same."""
-    rows = [
-        {"method": m, "title": m, "backbone": "mini", "holdout": "A", "seed": seed,
-         "setting": "{}", "image": str(image), "group": str(image // 2), "lesion": "polyp",
-         "dice": value, "iou": value, "acc": 1.0, "hd95": 1.0, "nsd": value,
-         "tp": 1, "fp": 0, "fn": 0, "tn": 1}
-        for m, value in dice.items() for seed in (0, 1) for image in range(8)
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
+def test_ablations_of_ours_are_no_rivals():
+    frame = made_up({"baseline": 0.5, "dann": 0.4, "mcdrl_without_mtrs": 0.9})
+    assert tables.best_rival(frame, ("baseline", "dann", "mcdrl_without_mtrs")) == "dann"
+
+
+def test_every_table_has_a_row_for_each_backbone():
+    methods = tuple(plan.MODULES)
+    settings = StudySettings(methods=methods, seeds=2, backbones=("mini", "ViT-L-14/openai"))
+    frame = made_up(dict.fromkeys(methods, 0.5), settings.backbones)
+    for of in (tables.main_table, tables.lesion_table, tables.module_table):
+        labels = [row[0] for row in of(frame, settings).rows]
+        assert labels == [f"{b}, {t}" for b in ("mini", "ViT-L-14") for t in
+                          ("Baseline", "w/o MTRS", "w/o CDRL", "MCDRL")]  # fmt: skip
+    varied = made_up({"mcdrl": 0.5}, settings.backbones, '{"depth": 3, "prompts": 12}')
+    records = [
+        CellRecord(Cell("mcdrl", b, "A", depth=3), 0.5, parameters, 1.0, 1.0, "cpu")
+        for b, parameters in zip(settings.backbones, (10**6, 3 * 10**6), strict=True)
+    ]
+    depth = tables.depth_table(varied, records, settings)
+    assert [row[::2][:2] for row in depth.rows] == [("mini, 3", "1.00"), ("ViT-L-14, 3", "3.00")]
+    assert len(tables.dictionary_table(varied, settings).rows) == 2
+
+
+def test_a_table_of_lesions_needs_lesions_that_are_known():
+    frame = made_up({"baseline": 0.5}).assign(lesion="")
+    with pytest.raises(DataError, match="expected frames whose lesion has a class"):
+        tables.lesion_table(frame, StudySettings(methods=("baseline",), seeds=2))
+
+
+def test_the_dictionary_is_cut_only_where_its_prompts_have_a_rank():
+    with pytest.raises(ConfigurationError, match=r"found --pack mine\.yaml"):
+        plan.dictionary_cells(StudySettings(pack="mine.yaml"), SITES)
+
+
+def test_a_line_of_an_oracle_says_so():
+    record = CellRecord(Cell("baseline", "mini", "A"), 0.5, 0, 1.0, 1.0, "cpu", oracle=True)
+    assert "on the held-out site itself (oracle)" in executors._line(record)
+    assert "in validation" in executors._line(replace(record, oracle=False))
 
 
 def test_errors_are_of_the_library(tmp_path):

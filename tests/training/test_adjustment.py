@@ -147,6 +147,16 @@ def test_mediators_are_never_set_and_guesses_are_told() -> None:
     assert "nothing draws blur" in notes[1]
 
 
+def test_nothing_is_said_of_drawing_where_nothing_is_drawn() -> None:
+    pack = PromptPack.load("endoscopy").to_mapping()
+    pack["groups"][0]["confounders"][0]["render"] = None
+    settings = AdjustmentSettings(weighting="none")
+    built = PromptPack.from_mapping(pack)
+    assert build_adjustment(settings, None, Disks(), built).notes == ()
+    drawing = settings.model_copy(update={"render": 0.1})
+    assert "drawn as" in build_adjustment(drawing, None, Disks(), built).notes[0]
+
+
 def test_what_is_set_is_set_in_the_batch() -> None:
     pictures = sample_pictures()
     batch = {"image": pictures.image, "mask": pictures.mask, "class_index": pictures.class_index}

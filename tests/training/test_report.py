@@ -207,6 +207,32 @@ def test_words_when_attention_ignores_the_image(context: ReportContext) -> None:
     assert "from image to image it differs" not in text
 
 
+def test_regions_that_miss_the_lesions_are_told(context: ReportContext) -> None:
+    aside, upon = np.ones((4, 4), bool), np.zeros((4, 4), bool)
+    aside[1:3, 1:3] = False
+    upon[1:3, 1:3] = True
+    missed = replace(context, examples=(replace(example(), kept=aside),))
+    text = Page(render_report(missed)).text
+    assert "hold 0% of a lesion's pixels, and would hold 75% by chance" in text
+    assert "the lesion texts do not point at the lesions" in text
+    found = replace(context, examples=(replace(example(), kept=upon),))
+    text = Page(render_report(found)).text
+    assert "hold 100% of a lesion's pixels, and would hold 25% by chance" in text
+    assert "do not point at" not in text
+
+
+@pytest.mark.parametrize("change", ["all kept", "no lesion"])
+def test_nothing_is_said_of_regions_where_nothing_was_selected(
+    context: ReportContext, change: str
+) -> None:
+    one = example()
+    if change == "all kept":
+        one = replace(one, kept=np.ones_like(one.kept))
+    else:
+        one = replace(one, truth=np.zeros_like(one.truth))
+    assert "by chance" not in Page(render_report(replace(context, examples=(one,)))).text
+
+
 def test_an_oracle_says_so(context: ReportContext) -> None:
     text = Page(render_report(replace(context, oracle=True))).text
     assert "This is an oracle" in text

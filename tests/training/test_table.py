@@ -74,6 +74,17 @@ def test_it_fits_a_terminal_of_80_columns_unabbreviated(width: int) -> None:
     assert overall.split() == ["overall", *scores]
 
 
+def test_more_than_two_methods_fit_80_columns_by_their_dice() -> None:
+    names = ("Baseline", "MCDRL", "MCDRL + do(z)", "BiomedCoOp")
+    out = io.StringIO()
+    several = [result(name, 0.751, **{"basal cell carcinoma": 0.782}) for name in names]
+    Console(file=out, width=80).print(results_table(several))
+    above, below, _, carcinoma, *_ = (t for t in out.getvalue().splitlines() if t.strip())
+    assert all(name in above for name in names)
+    assert below.split() == ["images", *["Dice"] * 4]
+    assert carcinoma.split() == ["basal", "cell", "carcinoma", "4", *["78.2"] * 4]
+
+
 def test_a_lone_site_is_not_told_twice() -> None:
     assert "\n E " not in shown(results_table(PAIR))
     rows = (*PAIR[0].rows, row("site", "F", 0.5))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Callable
 
 import torch
@@ -237,10 +238,11 @@ WORDS: tuple[tuple[str, str], ...] = (
     ("specular", "glare"),
     ("highlight", "glare"),
 )
-"""What a prompt's words suggest, the first that fits; for packs that name no operation."""
+"""How a word begins, and what it suggests; the first holds. For packs that name no operation."""
 
 
 def suggested(text: str) -> str | None:
     """Return the operation that the words of a prompt suggest, None where they suggest none."""
-    words = text.lower()
-    return next((operation for part, operation in WORDS if part in words), None)
+    said = text.lower()
+    found = (operation for word, operation in WORDS if re.search(rf"\b{re.escape(word)}", said))
+    return next(found, None)

@@ -8,6 +8,7 @@ from deconfound.estimators.weighting.calibration import (
 from deconfound.estimators.weighting.doubly_robust import doubly_robust, weighted_outcome
 from deconfound.estimators.weighting.prior_shift import shift_prior
 from deconfound.estimators.weighting.reading import read_posterior, read_scores, to_posterior
+from deconfound.estimators.weighting.regression import regress_outcome
 from deconfound.estimators.weighting.sampler import weighted_order
 from deconfound.estimators.weighting.weights import (
     WeightReport,
@@ -27,6 +28,7 @@ __all__ = [
     "expected_calibration_error",
     "read_posterior",
     "read_scores",
+    "regress_outcome",
     "shift_prior",
     "to_posterior",
     "weighted_order",

@@ -76,20 +76,27 @@ def expected_calibration_error(posterior: Tensor, labels: Tensor, bins: int = 15
 
 
 def _maximise(scores: Tensor, labels: Tensor, shares: Tensor) -> tuple[float, Tensor]:
-    """Return 1/T and the bias of highest likelihood."""
+    """Return 1/T and the bias of highest likelihood.
+
+    Scores are searched in units of their own deviation: cosines of a large model differ by a
+    hundredth, and 1/T and b would be of sizes between which the search finds no step.
+    """
     from scipy.optimize import minimize
+
+    unit = scores.std().item() or 1.0
+    standard = scores / unit
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         p = torch.tensor(parameters, requires_grad=True)
-        value = F.cross_entropy(scores * p[0] + p[1:] + shares.log(), labels)
+        value = F.cross_entropy(standard * p[0] + p[1:] + shares.log(), labels)
         (slope,) = torch.autograd.grad(value, p)
         return value.item(), slope.numpy()
 
     start = np.r_[1.0, np.zeros(len(shares))]
-    bounds = [(1 / HOTTEST, 1 / COLDEST), *[(None, None)] * len(shares)]
+    bounds = [(unit / HOTTEST, unit / COLDEST), *[(None, None)] * len(shares)]
     tight = {"maxiter": 10_000, "maxfun": 100_000, "ftol": 1e-15, "gtol": 1e-9}
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=tight).x
-    return float(found[0]), torch.from_numpy(found[1:] - found[1:].mean())
+    return float(found[0]) / unit, torch.from_numpy(found[1:] - found[1:].mean())
 
 
 def _shares(scores: Tensor, labels: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ def weighted_outcome(
             f"weighted outcome: expected outcomes (n, C) with n classes and n weights, found "
             f"{tuple(observed.shape)}, {tuple(class_index.shape)} and {tuple(weights.shape)}"
         )
-    _require_classes(class_index, num_classes)
+    require_classes(class_index, num_classes)
     total = weights.new_zeros(num_classes).index_add(0, class_index, weights)
     if not bool((total > 0).all()):
         raise ConfigurationError(
@@ -79,13 +79,14 @@ def doubly_robust(
             f"doubly robust: expected an outcome model (K, M, C) with (M, C) = {shape} and a prior "
             f"(M,), found {tuple(outcome.shape)} and {tuple(prior.shape)}"
         )
-    _require_classes(class_index, len(outcome))
+    require_classes(class_index, len(outcome))
     standardised = einsum(prior, outcome, "m, k m c -> k c")
     expected = einsum(posterior, outcome[class_index], "n m, n m c -> n c")
     return standardised + weighted_outcome(observed - expected, class_index, weights, len(outcome))
 
 
-def _require_classes(class_index: Tensor, num_classes: int) -> None:
+def require_classes(class_index: Tensor, num_classes: int) -> None:
+    """Raise ConfigurationError unless every class lies between 0 and K-1."""
     if bool(((class_index < 0) | (class_index >= num_classes)).any()):
         raise ConfigurationError(
             f"weighted outcome: expected classes from 0 to {num_classes - 1}, found "

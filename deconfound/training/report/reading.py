@@ -6,7 +6,7 @@ import numpy as np
 
 from deconfound.training.comparison import PairedDifference
 from deconfound.training.metrics import MethodResult
-from deconfound.training.report.context import ReportContext
+from deconfound.training.report.context import Example, ReportContext
 
 #: Total variation below which attention tells next to nothing apart.
 NEAR_PRIOR = 0.05
@@ -22,12 +22,13 @@ def reading(context: ReportContext, difference: PairedDifference | None) -> list
     paragraphs = [_result(context, difference)]
     if len(context.results) > 1:
         paragraphs.append(_classes(context.results[0], context.results[-1]))
-    paragraphs += [_selection(context), _attention(context)]
+    paragraphs += [_selection(context), _regions(context), _attention(context)]
     paragraphs.append(
         "Attention over named confounders is not by itself evidence that the model adjusts for "
         "them: it shows which descriptions the layer drew on, not what it would have answered "
-        "under another lamp or scope. One training seed is one draw; repeat with several seeds "
-        "before relying on a difference of a few points. Nothing here is meant for clinical use."
+        "had the picture been taken in another way. One training seed is one draw; repeat with "
+        "several seeds before relying on a difference of a few points. Nothing here is meant for "
+        "clinical use."
     )
     return [paragraph for paragraph in paragraphs if paragraph]
 
@@ -97,6 +98,34 @@ def _selection(context: ReportContext) -> str:
         f"The weights were chosen by Dice on held-out patients of the training sites: {kept}. "
         f"The held-out site had no say in it."
     )
+
+
+def _regions(context: ReportContext) -> str:
+    """Say whether the regions that were selected are the lesions."""
+    chosen = [one for one in context.examples if (one.truth > 0).any() and not one.kept.all()]
+    if not chosen:
+        return ""
+    held = float(np.mean([_held(example) for example in chosen]))
+    kept = float(np.mean([example.kept.mean() for example in chosen]))
+    told = (
+        f"On the images shown, the regions kept hold {100 * held:.0f}% of a lesion's pixels, and "
+        f"would hold {100 * kept:.0f}% by chance"
+    )
+    if held > kept:
+        return f"{told}."
+    return (
+        f"{told}: the lesion texts do not point at the lesions, and the intervention acts on what "
+        f"surrounds them."
+    )
+
+
+def _held(example: Example) -> float:
+    """Return the share of the lesion's pixels that lie where a location was kept."""
+    rows, columns = (
+        np.arange(pixels) * places // pixels
+        for pixels, places in zip(example.truth.shape, example.kept.shape, strict=True)
+    )
+    return float(example.kept[np.ix_(rows, columns)][example.truth > 0].mean())
 
 
 def _attention(context: ReportContext) -> str:

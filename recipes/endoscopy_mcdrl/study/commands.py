@@ -10,13 +10,13 @@ from typing import Any
 from rich.console import Console
 
 from deconfound.cli import near
-from deconfound.errors import ConfigurationError
+from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.simulation import SITES
 
-from ..config import load_profile
+from ..config import RecipeConfig, load_profile
 from ..console import note
 from ..flags import parse, value_of
-from ..methods import require_methods
+from ..methods import grid_of, require_methods
 from ..readers import discover
 from . import plan, tables
 from .cells import Cell
@@ -39,6 +39,8 @@ class Study:
     def __init__(self, settings: StudySettings, console: Console) -> None:
         self.settings, self.console = settings, console
         require_methods([*settings.methods, settings.ablated])
+        _require_one_process(settings)
+        _require_left_to_search(settings)
         self.holdouts = _holdouts(settings)
         self.store = Store.prepare(settings)
 
@@ -110,11 +112,13 @@ def ablate(arguments: Sequence[str]) -> None:
 
 def figure(arguments: Sequence[str]) -> None:
     """Draw a figure."""
-    from .figures import FIGURES
+    from .figures import FIGURES, shown
 
-    study, draw = _begin("figure", FIGURES, arguments)
-    cells = [cell for cell in study.compared() if cell.seed == study.settings.seed]
-    path = draw(cells, study.settings, study.store)
+    study, asked = _begin("figure", FIGURES, arguments)
+    settings = shown(study.settings, study.holdouts, asked.needs_pictures)
+    cells = Study(settings, study.console).compared()
+    path = asked.draw(cells, settings, study.store)
+    study.store.collect()
     note(study.console, f"figure     {path}")
 
 
@@ -161,14 +165,38 @@ def _settings(program: str, words: Sequence[str]) -> StudySettings:
 
 def _holdouts(settings: StudySettings) -> tuple[str, ...]:
     """Return the sites that are held out in turn, by their own spelling."""
-    from deconfound.errors import unknown_name
-
     found = SITES if settings.data is None else discover(settings.data)
     names = {site.name.lower(): site.name for site in found}
     for asked in settings.holdouts:
         if asked.lower() not in names:
             raise unknown_name("site", asked, list(names.values()))
-    return tuple(names[h.lower()] for h in settings.holdouts) or tuple(names.values())
+    chosen = dict.fromkeys(names[site.lower()] for site in settings.holdouts)
+    return tuple(chosen or names.values())
+
+
+def _require_one_process(settings: StudySettings) -> None:
+    """Refuse several processes for one cell: cells run side by side instead."""
+    for flag in ("devices", "num_nodes"):
+        value = getattr(settings, flag)
+        if value != 1:
+            raise ConfigurationError(
+                f"--{RecipeConfig.flag(flag)}: expected 1, as a study trains each model in one "
+                f"process, found {value}; --executor and --jobs-at-once train several side by side"
+            )
+
+
+def _require_left_to_search(settings: StudySettings) -> None:
+    """Refuse a flag that the search of a method would override without a word."""
+    profile = load_profile(settings.config)
+    for method in dict.fromkeys([*settings.methods, settings.ablated]):
+        for name in grid_of(method)[0].keys() & RecipeConfig.model_fields.keys():
+            value = getattr(settings, name)
+            if value != getattr(profile, name):
+                tried = ", ".join(str(setting[name]) for setting in grid_of(method))
+                raise ConfigurationError(
+                    f"--{RecipeConfig.flag(name)}: expected to be left to the search, which tries "
+                    f"{tried} for {method}, found {value}; leave it out"
+                )
 
 
 def _plain(table: Table) -> dict[str, Any]:

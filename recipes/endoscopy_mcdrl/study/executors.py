@@ -36,37 +36,61 @@ def run_cells(
     note(console, f"cells      {len(wanted)}, {finished} of them finished; {settings.out}")
     if not left:
         return
+    if settings.executor == "slurm" and settings.accelerator != "cuda":
+        note(console, "jobs       ask for no GPU; --accelerator cuda asks for one each")
     with ModelsProgress(len(left), console) as progress:
         if settings.executor == "here":
             for cell in left:
                 progress.finished(_line(run_cell(cell, settings, progress)))
         else:
-            _run_jobs(left, settings, store, progress)
+            _run_jobs(left, settings, progress)
 
 
-def _run_jobs(
-    cells: Sequence[Cell], settings: StudySettings, store: Store, progress: ModelsProgress
-) -> None:
+def _run_jobs(cells: Sequence[Cell], settings: StudySettings, progress: ModelsProgress) -> None:
     """Submit one job a cell, and wait for all; what fails does not stop the others."""
     executor = _executor(settings)
-    with executor.batch():
-        jobs = [executor.submit(run_cell, cell, settings) for cell in cells]
-    waiting = dict(zip(jobs, cells, strict=True))
-    failed: list[str] = []
-    while waiting:
-        for job in [job for job in waiting if job.done()]:
-            cell = waiting.pop(job)
-            if store.is_finished(cell):
-                progress.finished(_line(store.record(cell)))
+    waiting, running, failed = list(cells), dict[Any, Cell](), list[str]()
+    while waiting or running:
+        room = _room(len(waiting), len(running), settings)
+        running |= _submitted(executor, waiting[:room], settings)
+        waiting = waiting[room:]
+        done = [job for job in running if job.done()]
+        for job in done:
+            cell = running.pop(job)
+            if job.exception() is None:
+                progress.finished(_line(job.result()))
             else:
                 failed.append(f"{cell.name} (see {job.paths.stderr})")
                 progress.finished(f"{cell.name}: failed")
-        time.sleep(POLL if waiting else 0)
+        time.sleep(0 if done else POLL)
     if failed:
         raise DeconfoundError(
             f"{len(failed)} of {len(cells)} jobs ended without a finished cell, the first "
             f"{failed[0]}; mend the cause and give the command again, which repeats these alone"
         )
+
+
+def _room(waiting: int, running: int, settings: StudySettings) -> int:
+    """Return how many jobs may be submitted now; SLURM holds its own array back."""
+    return waiting if settings.executor == "slurm" else max(0, settings.jobs_at_once - running)
+
+
+def _submitted(executor: Any, cells: Sequence[Cell], settings: StudySettings) -> dict[Any, Cell]:
+    """Submit jobs together, as one array where the cluster has arrays."""
+    from submitit.core.utils import FailedJobError
+
+    if not cells:
+        return {}
+    try:
+        with executor.batch():
+            jobs = [executor.submit(run_cell, cell, settings) for cell in cells]
+    except FailedJobError as error:
+        raise ConfigurationError(
+            f"--executor {settings.executor}: expected {len(cells)} jobs to be accepted, they were "
+            f"refused ({' '.join(str(error).split())}); see --partition, --job-minutes and "
+            f"--accelerator"
+        ) from error
+    return dict(zip(jobs, cells, strict=True))
 
 
 def _executor(settings: StudySettings) -> Any:
@@ -84,8 +108,8 @@ def _executor(settings: StudySettings) -> Any:
     executor.update_parameters(
         name="deconfound",
         timeout_min=settings.job_minutes,
-        cpus_per_task=max(1, settings.workers),
-        **({"gpus_per_node": settings.devices} if settings.accelerator == "cuda" else {}),
+        cpus_per_task=1 + settings.workers,
+        **({"gpus_per_node": 1} if settings.accelerator == "cuda" else {}),
         slurm_array_parallelism=settings.jobs_at_once,
         **({"slurm_partition": settings.partition} if settings.partition else {}),
     )
@@ -94,4 +118,5 @@ def _executor(settings: StudySettings) -> Any:
 
 def _line(record: CellRecord) -> str:
     dice = 100 * record.validation_dice
-    return f"{record.cell.name}: {dice:.1f} Dice in validation, {record.seconds:.0f} s"
+    where = "on the held-out site itself (oracle)" if record.oracle else "in validation"
+    return f"{record.cell.name}: {dice:.1f} Dice {where}, {record.seconds:.0f} s"

@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset, default_collate
 
 from deconfound import CausalSegmenter
-from deconfound.errors import ConfigurationError, RunFolderError
+from deconfound.errors import ConfigurationError, DataError, RunFolderError
 from deconfound.overlap import predicted_mask
 from deconfound.training.extras import missing_extra
+from deconfound.training.overlays import PREDICTION, TRUTH, draw_contours, to_picture
 
 from ..cohort import Cohort, assemble
 from ..methods import configured, title_of
@@ -29,90 +30,135 @@ SHOWN = ("baseline", "mcdrl", "adjusted")
 POINTS = 300
 """Frames of a t-SNE, evenly from training sites' validation patients and the held-out site."""
 
+FEWEST = 10
+"""Frames with a lesion below which a t-SNE shows nothing."""
+
 FRAMES = 6
-"""Frames of the held-out site, from the worst Dice to the best in even steps."""
+"""Frames of the held-out site, from the last method's worst Dice to its best in even steps."""
+
+SIDE = 320
+"""Side of a frame in a figure, in pixels."""
+
+OUTLINE = 3
+"""Width of an outline in it, in pixels."""
+
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#5c5c5c", "#b8a800")
+"""Of Okabe and Ito, in the order of labels; more labels than colours begin again."""
+
+
+def shown(settings: StudySettings, holdouts: Sequence[str], needs_pictures: bool) -> StudySettings:
+    """Return the settings of what a figure shows, which is all that it has trained.
+
+    It shows the first held-out site, the first backbone, the first seed, and `SHOWN`.
+
+    Args:
+        settings: of the study.
+        holdouts: its held-out sites.
+        needs_pictures: whether the figure shows frames.
+
+    Raises:
+        ConfigurationError: no method that figures show, or pictures were to be left out.
+    """
+    methods = tuple(method for method in SHOWN if method in settings.methods)
+    if not methods:
+        raise ConfigurationError(
+            f"figure: expected one of {', '.join(SHOWN)} among --methods, found none"
+        )
+    if needs_pictures and not settings.pictures:
+        raise ConfigurationError(
+            "figure qualitative: expected leave to show frames, found --no-pictures; leave one out"
+        )
+    first = {"holdouts": (holdouts[0],), "backbones": settings.all_backbones[:1]}
+    return settings.model_copy(update={**first, "methods": methods, "seeds": 1})
 
 
 def tsne(cells: Sequence[Cell], settings: StudySettings, store: Store) -> Path:
     """Draw lesions' embeddings by class and by site, before and after the intervention.
 
     A point is a frame: the mean over its lesion of what goes into the intervention, and of what
-    the decoder reads at its deepest level. Beside each picture stands the silhouette, which has no
+    the decoder reads at its deepest level. Below each picture stands the silhouette, which has no
     perplexity and no seed: high by class and low by site is what adjusting promises.
+
+    Raises:
+        DataError: fewer frames with a lesion than `FEWEST`.
     """
-    cells = _one_holdout(_shown(cells))
-    figure, axes = _axes(rows=4, columns=len(cells), size=3.2)
-    for column, cell in enumerate(cells):
-        model, cohort = _model(cell, store), _cohort(cell, settings)
-        points = _points(model, cohort)
-        for row, (where, features) in enumerate(points.features.items()):
-            flat = _embedded(features)
-            for half, (by, labels) in enumerate(points.labels.items()):
-                axis = axes[2 * row + half][column]
-                _scatter(axis, flat, labels)
-                score = _silhouette(features, labels)
-                axis.set_title(f"{where}, by {by}: silhouette {score}", fontsize=7)
-        axes[0][column].annotate(
-            title_of(cell.method, settings), (0.5, 1.25), xycoords="axes fraction", ha="center"
-        )
-    axes[0][-1].legend(fontsize=6, loc="upper right")
-    axes[1][-1].legend(fontsize=6, loc="upper right")
+    titles = _titles(cells, settings)
+    figure, axes = _axes(2, 1 + 2 * len(cells), size=2.4, first=1.3)
+    for number, cell in enumerate(cells):
+        points = _points(_model(cell, store), _cohort(cell, settings))
+        for place, (where, features) in enumerate(points.features.items()):
+            column, flat = 1 + 2 * number + place, _embedded(features)
+            axes[0][column].set_title(f"{titles[number]}\n{where}", fontsize=9)
+            for row, labels in enumerate(points.labels.values()):
+                axis = axes[row][column]
+                _scatter(axis, flat, labels, points.unseen)
+                axis.set_xlabel(f"silhouette {_silhouette(features, labels)}", fontsize=8)
+    for row, (by, labels) in enumerate(points.labels.items()):
+        _explain(axes[row][0], by, labels, cells[0].holdout)
     return _save(figure, store, f"tsne-{cells[0].holdout}")
 
 
 def qualitative(cells: Sequence[Cell], settings: StudySettings, store: Store) -> Path:
-    """Draw frames of the held-out site with the truth and every method's mask.
-
-    Raises:
-        ConfigurationError: pictures were to be left out.
-    """
-    if not settings.pictures:
-        raise ConfigurationError(
-            "figure qualitative: expected leave to show frames, found --no-pictures; leave one out"
-        )
-    cells = _one_holdout(_shown(cells))
+    """Draw frames of the held-out site with the truth and every method's mask."""
     cohort = _cohort(cells[0], settings)
-    dice = store.images(cells[-1:])["dice"].to_numpy()
-    order = np.argsort(dice, kind="stable")
-    rows = order[np.linspace(0, len(order) - 1, min(FRAMES, len(order))).round().astype(int)]
-    batch = default_collate([cohort.target[int(row)] for row in rows])
-    figure, axes = _axes(rows=len(rows), columns=2 + len(cells), size=1.8)
-    drawn = {"Frame": None, "Truth": batch["mask"]}
-    drawn |= {title_of(c.method, settings): _masks(_model(c, store), batch) for c in cells}
-    for column, (title, masks) in enumerate(drawn.items()):
-        axes[0][column].set_title(title, fontsize=8)
-        for row, image in enumerate(batch["image"]):
-            axes[row][column].imshow(image.permute(1, 2, 0).numpy())
-            if masks is not None and masks[row].any():
-                axes[row][column].contour(masks[row].numpy() > 0, [0.5], colors="#00e5ff")
+    dice = [store.images([cell])["dice"].to_numpy() for cell in cells]
+    rows = _from_worst_to_best(dice[-1])
+    batch = default_collate([cohort.target[row] for row in rows])
+    masks = [_masks(_model(cell, store), batch) for cell in cells]
+    figure, axes = _axes(1 + len(cells), len(rows), size=2.0)
+    titles = _titles(cells, settings)
+    for axis, title in zip(axes[:, 0], ["Frame", *titles], strict=True):
+        axis.set_ylabel(title, fontsize=9)
+    for column, row in enumerate(rows):
+        frame = to_picture(batch["image"][column].numpy(), (SIDE, SIDE))
+        axes[0][column].imshow(frame)
+        outlined = draw_contours(frame, batch["mask"][column].numpy(), TRUTH, OUTLINE)
+        for axis, own, scores in zip(axes[1:, column], masks, dice, strict=True):
+            axis.imshow(draw_contours(outlined, own[column].numpy(), PREDICTION, OUTLINE))
+            axis.set_xlabel(f"Dice {100 * scores[row]:.0f}", fontsize=8)
+    _name_outlines(figure, f"{cells[0].holdout}, from worst to best of {titles[-1]}")
     return _save(figure, store, f"qualitative-{cells[0].holdout}")
 
 
 Draw = Callable[[Sequence[Cell], StudySettings, Store], Path]
-FIGURES: Mapping[str, Draw] = {"tsne": tsne, "qualitative": qualitative}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure that can be asked for.
+
+    Attributes:
+        draw: draws finished cells, and returns where.
+        needs_pictures: whether it shows frames.
+    """
+
+    draw: Draw
+    needs_pictures: bool
+
+
+FIGURES: Mapping[str, Figure] = {
+    "tsne": Figure(tsne, needs_pictures=False),
+    "qualitative": Figure(qualitative, needs_pictures=True),
+}
 
 
 @dataclass(frozen=True)
 class _Points:
-    """Frames as points: features (n, d) by where they were taken, and labels by their kind."""
+    """Frames as points.
+
+    Attributes:
+        features: (n, d), by where they were taken.
+        labels: n, by their kind.
+        unseen: (n,), whether the frame is of the held-out site.
+    """
 
     features: dict[str, np.ndarray]
     labels: dict[str, list[str]]
+    unseen: np.ndarray
 
 
-def _shown(cells: Sequence[Cell]) -> list[Cell]:
-    found = [cell for method in SHOWN for cell in cells if cell.method == method]
-    if not found:
-        raise ConfigurationError(
-            f"figure: expected one of {', '.join(SHOWN)} among --methods, found none"
-        )
-    return found
-
-
-def _one_holdout(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells of the first backbone and held-out site: a figure shows one of each."""
-    first = cells[0]
-    return [c for c in cells if (c.backbone, c.holdout) == (first.backbone, first.holdout)]
+def _titles(cells: Sequence[Cell], settings: StudySettings) -> list[str]:
+    return [title_of(cell.method, settings) for cell in cells]
 
 
 def _model(cell: Cell, store: Store) -> CausalSegmenter:
@@ -149,9 +195,15 @@ def _points(model: CausalSegmenter, cohort: Cohort) -> _Points:
         known = item["class_index"] >= 0
         classes.append(model.pack.class_names[item["class_index"]] if known else "lesion")
         sites.append(cohort.sites[item["site_index"]])
+    if len(before) < FEWEST:
+        raise DataError(
+            f"figure tsne: expected at least {FEWEST} frames with a lesion, half of them of "
+            f"{cohort.holdout}, found {len(before)}; give more images"
+        )
     return _Points(
         {"before": torch.cat(before).numpy(), "after": torch.cat(after).numpy()},
-        {"class": classes, "site": sites},
+        {"lesion": classes, "site": sites},
+        np.array([site == cohort.holdout for site in sites]),
     )
 
 
@@ -160,6 +212,13 @@ def _evenly(seen: int, unseen: int) -> list[int]:
     each = min(POINTS // 2, seen, unseen)
     steps = [np.linspace(0, count - 1, each).round().astype(int) for count in (seen, unseen)]
     return [int(i) for i in steps[0]] + [seen + int(i) for i in steps[1]]
+
+
+def _from_worst_to_best(dice: np.ndarray) -> list[int]:
+    """Return positions of frames in even steps of their Dice, so that none is picked by hand."""
+    order = np.argsort(dice, kind="stable")
+    steps = np.linspace(0, len(order) - 1, min(FRAMES, len(order))).round().astype(int)
+    return order[steps].tolist()
 
 
 def _over_lesion(maps: Tensor, mask: Tensor) -> Tensor:
@@ -173,7 +232,7 @@ def _over_lesion(maps: Tensor, mask: Tensor) -> Tensor:
 def _embedded(features: np.ndarray) -> np.ndarray:
     from sklearn.manifold import TSNE
 
-    perplexity = min(30, max(2, (len(features) - 1) // 3))
+    perplexity = min(30, (len(features) - 1) // 3)
     return TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(features)
 
 
@@ -190,23 +249,65 @@ def _masks(model: CausalSegmenter, batch: dict[str, Any]) -> Tensor:
         return predicted_mask(model(model.normalize(batch["image"])))
 
 
-def _scatter(axis: Any, points: np.ndarray, labels: Sequence[str]) -> None:
-    for label in sorted(set(labels)):
+def _scatter(axis: Any, points: np.ndarray, labels: Sequence[str], unseen: np.ndarray) -> None:
+    """Draw points in the colours of their labels; those of the held-out site are triangles."""
+    for label, colour in _coloured(labels):
         own = np.array([each == label for each in labels])
-        axis.scatter(*points[own].T, s=5, label=label)
+        for marker, of in (("o", own & ~unseen), ("^", own & unseen)):
+            axis.scatter(*points[of].T, s=16, c=colour, marker=marker, alpha=0.85, linewidths=0)
 
 
-def _axes(rows: int, columns: int, size: float) -> tuple[Any, Any]:
+def _coloured(labels: Sequence[str]) -> list[tuple[str, str]]:
+    return [(label, COLOURS[n % len(COLOURS)]) for n, label in enumerate(sorted(set(labels)))]
+
+
+def _explain(axis: Any, by: str, labels: Sequence[str], holdout: str) -> None:
+    """Fill the first column: what the colours of a row say, and the marks."""
+    from matplotlib.lines import Line2D
+
+    def mark(marker: str, colour: str, label: str) -> Line2D:
+        return Line2D([], [], ls="", marker=marker, color=colour, label=label)
+
+    handles = [mark("s", colour, label) for label, colour in _coloured(labels)]
+    handles += [mark("o", "#5c5c5c", "seen in training"), mark("^", "#5c5c5c", holdout)]
+    axis.axis("off")
+    axis.legend(
+        handles=handles[:-2] if by == "site" else handles,
+        title=f"by {by}",
+        loc="center left",
+        bbox_to_anchor=(-0.1, 0.5),
+        frameon=False,
+        fontsize=8,
+        alignment="left",
+    )
+
+
+def _name_outlines(figure: Any, title: str) -> None:
+    from matplotlib.lines import Line2D
+
+    named = {"truth": TRUTH, "prediction": PREDICTION}
+    handles = [
+        Line2D([], [], lw=3, color="#{:02x}{:02x}{:02x}".format(*colour), label=name)
+        for name, colour in named.items()
+    ]
+    place = {"loc": "outside lower center", "ncols": 2, "frameon": False, "fontsize": 9}
+    figure.legend(handles=handles, title=title, title_fontsize=8, **place)
+
+
+def _axes(rows: int, columns: int, size: float, first: float | None = None) -> tuple[Any, Any]:
+    """Return a figure and its axes, (rows, columns), of one size in inches but for the first."""
     try:
-        from matplotlib.figure import Figure
+        from matplotlib.figure import Figure as Canvas
     except ImportError as error:
         raise missing_extra("matplotlib", "figures") from error
-    figure = Figure(figsize=(size * columns, size * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
+    widths = [first or size, *[size] * (columns - 1)]
+    canvas = Canvas(figsize=(sum(widths), (size + 0.3) * rows), layout="constrained")
+    axes = canvas.subplots(rows, columns, squeeze=False, width_ratios=widths)
     for axis in axes.flat:
         axis.set_xticks([])
         axis.set_yticks([])
-    return figure, axes
+        axis.spines[:].set_color("#c8c8c8")
+    return canvas, axes
 
 
 def _save(figure: Any, store: Store, name: str) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from deconfound.errors import ConfigurationError
+
 from ..methods import grid_of
 from .cells import Cell, pairs
 from .settings import StudySettings
@@ -12,6 +14,9 @@ from .store import Store
 
 SIZES = (3, 6, 9, 12, 15)
 """Prompts of the dictionary, each size holding the smaller ones (the paper's Table 4)."""
+
+RANKED_PACK = "endoscopy"
+"""Of which there are several sizes (`deconfound.benchmark.dictionaries`)."""
 
 DEPTHS = (1, 2, 3, 4, 5)
 """Intervention layers (the paper's Table 5)."""
@@ -60,7 +65,16 @@ def module_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]
 
 
 def dictionary_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
-    """Return what the ablation of the dictionary's size needs."""
+    """Return what the ablation of the dictionary's size needs.
+
+    Raises:
+        ConfigurationError: another pack than the one whose prompts are ranked.
+    """
+    if settings.pack != RANKED_PACK:
+        raise ConfigurationError(
+            f"ablate dictionary: expected the pack {RANKED_PACK}, whose prompts have a rank by "
+            f"which a smaller dictionary keeps them, found --pack {settings.pack}; leave it out"
+        )
     cells = [_published(settings.ablated, b, h) for h in holdouts for b in settings.all_backbones]
     return repeated([replace(c, prompts=size) for c in cells for size in SIZES], settings)
 

@@ -11,17 +11,20 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import torch
+from rich.console import Console
 
 from deconfound import CausalSegmenter
 from deconfound.data import FolderDataset
+from deconfound.errors import RunFolderError
 from deconfound.packs import PromptPack
 from deconfound.study.images import score_images
 from deconfound.training import History, RunFolder, fit, launch
+from deconfound.training.fitting import fit_parts
 from deconfound.training.progress import Silent, Watcher
-from deconfound.training.settings import HARMLESS
 
 from ..cohort import Cohort, assemble, patients
 from ..config import RecipeConfig
+from ..console import note
 from ..methods import (
     build_criterion,
     build_method_adjustment,
@@ -29,6 +32,7 @@ from ..methods import (
     configured,
     title_of,
 )
+from ..train import MAY_DIFFER
 from .cells import Cell, CellRecord
 from .settings import StudySettings
 from .store import Store
@@ -43,20 +47,28 @@ TIMED = 10
 def run_cell(cell: Cell, settings: StudySettings, watcher: Watcher | None = None) -> CellRecord:
     """Train one model and score it on the site that it never saw; a finished cell is left alone.
 
-    A cell that was killed goes on after its last finished epoch.
+    A cell that was killed goes on after its last finished epoch. Where another process is at it,
+    this one waits, and finds it finished or goes on with it.
 
     Returns:
         Its record; its images are in the store.
+
+    Raises:
+        DeconfoundError: what was left of a killed cell cannot be gone on with, or as of training.
     """
-    store = Store(settings.out)
-    if store.is_finished(cell):
-        return store.record(cell)
-    started = time.monotonic()
-    setting = dict(cell.setting)
-    config = configured(cell.method, settings.recipe(cell), setting)
+    store, console = Store(settings.out), Console(stderr=True)
+    with store.alone(cell, lambda text: note(console, text)):
+        if store.is_finished(cell):
+            return store.record(cell)
+        return _run(cell, settings, store, watcher or Silent())
+
+
+def _run(cell: Cell, settings: StudySettings, store: Store, watcher: Watcher) -> CellRecord:
+    config = configured(cell.method, settings.recipe(cell), dict(cell.setting))
     pack = settings.prompts(cell)
     cohort = assemble(config, pack, lambda done, total: None)
-    trained = _train(cell, config, pack, cohort, store, watcher or Silent())
+    trained = _train(cell, config, pack, cohort, store, watcher)
+    scoring = time.monotonic()
     if settings.keep_models and cell.seed == settings.seed:
         trained.model.save_pretrained(store.model_path(cell))
     images = score_images(
@@ -68,10 +80,10 @@ def run_cell(cell: Cell, settings: StudySettings, watcher: Watcher | None = None
     )
     record = CellRecord(
         cell=cell,
-        validation_dice=max(r.val_dice for r in trained.history.records if r.best),
+        validation_dice=trained.history.best.val_dice,
         parameters=sum(p.numel() for p in trained.model.intervention.parameters()),
         latency=_latency(trained.model, config.image_size),
-        seconds=time.monotonic() - started,
+        seconds=float(trained.history.curve("seconds").sum()) + time.monotonic() - scoring,
         device=_device_name(trained.model),
         oracle=config.oracle,
     )
@@ -96,10 +108,9 @@ def _train(
 ) -> _Trained:
     setting = dict(cell.setting)
     model = build_model(cell.method, config, pack, setting)
-    work = store.path(cell) / "work"
-    resume = (work / "config.json").exists()
-    run = RunFolder.create(work, config.model_dump(mode="json"), resume, HARMLESS)
+    run = _work(store.path(cell) / "work", config)
     fabric = launch(config)
+    fit_parts(model, cohort.train)
     history = fit(
         model,
         build_criterion(cell.method, config, model, cohort, setting),
@@ -113,6 +124,22 @@ def _train(
         adjustment=build_method_adjustment(cell.method, config, model, cohort.train),
     )
     return _Trained(model, history, fabric)
+
+
+def _work(folder: Path, config: RecipeConfig) -> RunFolder:
+    """Make the folder of a model in work, or go on in the one that a killed process left.
+
+    Raises:
+        RunFolderError: what is there was begun with other settings, or is no run.
+    """
+    begun = folder.exists()
+    if begun and not (folder / "config.json").exists():
+        raise RunFolderError(
+            f"{folder}: expected a model in work with its config.json, found none; delete the "
+            f"folder, and the cell is trained from its first epoch"
+        )
+    asked, usual = config.model_dump(mode="json"), RecipeConfig.usual()
+    return RunFolder.create(folder, asked, begun, MAY_DIFFER, usual)
 
 
 def _tidy(

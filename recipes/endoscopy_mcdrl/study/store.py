@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
+from deconfound.errors import DataError, RunFolderError
 from deconfound.study.results import read_results, write_results
-
-from deconfound.errors import RunFolderError
 from deconfound.training.files import unwritable, write_json, write_text
 
 from .cells import Cell, CellRecord
@@ -34,7 +36,8 @@ figures/                 what the commands drew; they may show frames of your da
 jobs/                    logs of submitit, where cells ran as jobs
 
 The same command goes on where this one stopped; finished cells are never trained again. A folder
-under cells/ without a cell.json is a model in work.
+under cells/ without a cell.json is a model in work. The file called lock is held by the process
+that is at it, and means nothing when there is none.
 """
 
 
@@ -56,11 +59,12 @@ class Store:
             RunFolderError: other settings, or a folder that cannot be used.
         """
         store = cls(settings.out)
-        mine = json.loads(settings.model_dump_json(exclude=set(MAY_DIFFER)))
-        path = settings.out / "study.json"
+        mine, path = _shared(settings), settings.out / "study.json"
         try:
             settings.out.mkdir(parents=True, exist_ok=True)
-            found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else mine
+            there = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            if not isinstance(there, dict):
+                raise ValueError(f"it holds a {type(there).__name__}")
         except OSError as error:
             raise unwritable(settings.out, error) from error
         except ValueError as error:
@@ -68,6 +72,8 @@ class Store:
                 f"{path}: expected the settings of a study as JSON, could not read them ({error}); "
                 f"restore the file, or choose another --out"
             ) from error
+        # A setting that came with a later version had its default in an earlier one.
+        found = {**_shared(StudySettings.model_validate({})), **there} if there else mine
         differ = sorted(k for k in {*mine, *found} if found.get(k) != mine.get(k))
         if differ:
             told = ", ".join(f"{k} ({found.get(k)} then, {mine.get(k)} now)" for k in differ)
@@ -75,8 +81,9 @@ class Store:
                 f"{settings.out}: expected the settings of the study that is there, found other "
                 f"values of {told}; give the same ones, or another --out"
             )
-        write_json(path, mine)
-        write_text(settings.out / "README.txt", README)
+        if there != mine:
+            write_json(path, mine)
+            write_text(settings.out / "README.txt", README)
         return store
 
     def path(self, cell: Cell) -> Path:
@@ -90,6 +97,35 @@ class Store:
     def is_finished(self, cell: Cell) -> bool:
         """Say whether a cell needs no more training."""
         return (self.path(cell) / "cell.json").exists()
+
+    @contextmanager
+    def alone(self, cell: Cell, say: Callable[[str], None]) -> Iterator[None]:
+        """Let one process at a time be at a cell; others wait until it is done, or was killed.
+
+        A command that was stopped leaves its jobs running, and the same command again makes new
+        ones of the same cells.
+
+        Args:
+            cell: what is to be trained.
+            say: told once, where somebody else is at it.
+
+        Raises:
+            RunFolderError: the folder cannot be written.
+        """
+        folder = self.path(cell)
+        lock = FileLock(folder / "lock")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(blocking=False)
+        except Timeout:
+            say(f"{cell.name}: another process is at it; waiting")
+            lock.acquire()
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def record(self, cell: Cell) -> CellRecord:
         """Read what is known of a finished cell.
@@ -115,26 +151,44 @@ class Store:
         shutil.rmtree(path / "work", ignore_errors=True)
 
     def images(self, cells: Iterable[Cell]) -> pd.DataFrame:
-        """Return the frames of finished cells as one tidy table."""
-        import pandas as pd
+        """Return the frames of finished cells as one tidy table.
 
-        return pd.concat(
-            [read_results(self.path(cell) / "images.parquet") for cell in cells], ignore_index=True
-        )
+        Raises:
+            RunFolderError: the frames of a finished cell cannot be read.
+        """
+        return _joined([self.path(cell) for cell in cells])
 
     def collect(self) -> pd.DataFrame:
         """Write ``results.parquet`` and ``results.csv`` of every finished cell; return them.
 
         Raises:
-            RunFolderError: there is none.
+            RunFolderError: there is none, or the frames of one cannot be read.
         """
         finished = sorted(path.parent for path in self.folder.glob("cells/*/cell.json"))
         if not finished:
             raise RunFolderError(f"{self.folder}: expected finished cells, found none")
-        import pandas as pd
-
-        frame = pd.concat(
-            [read_results(path / "images.parquet") for path in finished], ignore_index=True
-        )
+        frame = _joined(finished)
         write_results(frame, self.folder / "results")
         return frame
+
+
+def _shared(settings: StudySettings) -> dict[str, Any]:
+    """Return the settings that all cells of a study share, as JSON holds them."""
+    return json.loads(settings.model_dump_json(exclude=set(MAY_DIFFER)))
+
+
+def _joined(folders: Iterable[Path]) -> pd.DataFrame:
+    """Return the frames of finished cells, one cell after another."""
+    import pandas as pd
+
+    return pd.concat([_frames(folder) for folder in folders], ignore_index=True)
+
+
+def _frames(folder: Path) -> pd.DataFrame:
+    try:
+        return read_results(folder / "images.parquet")
+    except DataError as error:
+        raise RunFolderError(
+            f"{folder}: expected the frames of a finished cell, could not read them ({error}); "
+            f"delete the folder, and the cell is trained again"
+        ) from error

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
+from deconfound.errors import DataError
 from deconfound.study.statistics import paired_bootstrap, summarise
 from deconfound.training.files import write_text
 
-from ..methods import title_of
+from ..methods import GRIDS, title_of
 from . import paper
 from .cells import CellRecord
 from .settings import StudySettings
@@ -19,7 +21,6 @@ from .settings import StudySettings
 if TYPE_CHECKING:
     import pandas as pd
 
-OURS = ("mcdrl", "mcdrl_literal", "adjusted")
 POLICY = (
     "Dice, IoU, Acc and NSD (within 2 pixels) in percent, HD95 in pixels; mean over frames, then "
     "over sites, ± standard deviation over seeds. Pooled: all pixels of a site counted together. "
@@ -80,11 +81,11 @@ def main_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
     """Dice of methods by held-out site: the paper's Table 1."""
     sites = list(dict.fromkeys(frame["holdout"]))
     rows = []
-    for backbone, method, own in _trained(frame, settings):
+    for backbone, method, own in _trained(frame, settings, settings.methods):
         found = summarise(own, ["method", "holdout"]).set_index("holdout")
         told = paper.MAIN.get((_as_in_paper(backbone), method))
         values = [_percent(found.loc[site]) for site in sites]
-        label = _label(method, backbone, settings)
+        label = _label(title_of(method, settings), backbone, settings)
         rows.append((label, *values, _overall(own, "dice"), f"{told[0]:.1f}" if told else "–"))
     return Table(
         "main",
@@ -99,12 +100,12 @@ def metric_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
     """Every metric, over all held-out sites."""
     rows = [
         (
-            _label(method, backbone, settings),
+            _label(title_of(method, settings), backbone, settings),
             *(_overall(own, metric) for metric in ("dice", "iou", "acc", "nsd")),
             _overall(own, "hd95", scale=1.0),
             _pooled(own),
         )
-        for backbone, method, own in _trained(frame, settings)
+        for backbone, method, own in _trained(frame, settings, settings.methods)
     ]
     return Table(
         "metrics",
@@ -126,7 +127,7 @@ def difference_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
                 _difference(own, other, method) if other not in (None, method) else "–"
                 for other in ("baseline" if "baseline" in settings.methods else None, best)
             ]
-            rows.append((_label(method, backbone, settings), *against))
+            rows.append((_label(title_of(method, settings), backbone, settings), *against))
     return Table(
         "differences",
         "Difference in Dice, points, with 95 % bootstrap intervals over patients",
@@ -136,13 +137,14 @@ def difference_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
             "On the same frames, averaged over seeds and then over sites; whole patients or video "
             "sequences are redrawn, where they are known. The best rival is the best of these very "
             "results, which favours it.",
+            *_oracle_note(settings),
         ),
     )
 
 
 def best_rival(frame: pd.DataFrame, methods: Sequence[str]) -> str | None:
     """Return the rival of the highest mean Dice; None where there is no rival."""
-    rivals = [m for m in methods if m not in OURS and m != "baseline"]
+    rivals = [m for m in methods if m not in GRIDS and m != "baseline"]
     found = summarise(frame[frame["method"].isin(rivals)], ["method"]) if rivals else None
     if found is None or found.empty:
         return None
@@ -150,11 +152,19 @@ def best_rival(frame: pd.DataFrame, methods: Sequence[str]) -> str | None:
 
 
 def lesion_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
-    """Methods by lesion: the paper's Table 2."""
-    lesions = sorted(lesion for lesion in set(frame["lesion"]) if lesion)
-    rows = []
-    for method in settings.methods:
-        own = frame[(frame["method"] == method) & (frame["lesion"] != "")]
+    """Methods by lesion: the paper's Table 2.
+
+    Raises:
+        DataError: nobody knows the lesion of any frame.
+    """
+    frame = frame[frame["lesion"] != ""]
+    if frame.empty:
+        raise DataError(
+            "table lesions: expected frames whose lesion has a class, found none; name the classes "
+            "in a manifest.csv (docs/data.md)"
+        )
+    lesions, rows = sorted(set(frame["lesion"])), []
+    for backbone, method, own in _trained(frame, settings, settings.methods):
         found = summarise(own, ["method", "lesion"]).set_index("lesion")
         told = paper.LESIONS.get(method, {})
         values = [
@@ -162,7 +172,8 @@ def lesion_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
             for lesion in lesions
         ]
         average = f"{100 * found['mean'].mean():.1f}"
-        rows.append((title_of(method, settings), *values, average))
+        label = _label(title_of(method, settings), backbone, settings)
+        rows.append((label, *values, average))
     return Table(
         "lesions",
         f"Dice by lesion, {_seeds(settings)} (the paper's in brackets)",
@@ -176,17 +187,18 @@ def module_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
     """Without MTRS, without CDRL: the paper's Table 3."""
     sites = list(dict.fromkeys(frame["holdout"]))
     rows = []
-    for method in dict.fromkeys(frame["method"]):
-        own = frame[frame["method"] == method]
+    for backbone, method, own in _trained(frame, settings, tuple(paper.MODULES)):
         found = summarise(own, ["method", "holdout"]).set_index("holdout")
         values = [_percent(found.loc[site]) for site in sites]
         told = f"{paper.MODULES[method]:.1f}"
-        rows.append((title_of(method, settings), *values, _overall(own, "dice"), told))
+        label = _label(title_of(method, settings), backbone, settings)
+        rows.append((label, *values, _overall(own, "dice"), told))
     notes = (
         POLICY,
         "Without CDRL, MTRS chooses regions and nothing acts on them: regions that are not chosen "
         "keep their features here, so that only the contrastive loss tells it from the baseline.",
         "The paper's Table 3 lies far above its Table 1, and does not say why.",
+        *_oracle_note(settings),
     )
     columns = ("", *sites, "Dice", "paper's Dice")
     return Table(
@@ -197,15 +209,20 @@ def module_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
 def dictionary_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
     """By the dictionary's size: the paper's Table 4."""
     rows = [
-        (str(size), _overall(own, "dice"), _overall(own, "nsd"), _known(paper.DICTIONARY, size))
-        for size, own in _by(frame, "prompts")
+        (
+            _label(str(size), backbone, settings),
+            _overall(own, "dice"),
+            _overall(own, "nsd"),
+            _known(paper.DICTIONARY, size),
+        )
+        for backbone, size, own in _varied(frame, settings, "prompts")
     ]
     return Table(
         "dictionary",
-        f"Size of the dictionary, {title_of(settings.ablated)}, {_seeds(settings)}",
+        f"Size of the dictionary, {title_of(settings.ablated, settings)}, {_seeds(settings)}",
         ("prompts", "Dice", "NSD", "paper's Dice"),
         tuple(rows),
-        (POLICY, "Each dictionary holds the prompts of the smaller ones."),
+        (POLICY, "Each dictionary holds the prompts of the smaller ones.", *_oracle_note(settings)),
     )
 
 
@@ -214,45 +231,52 @@ def depth_table(
 ) -> Table:
     """By the number of intervention layers: the paper's Table 5."""
     rows = []
-    for depth, own in _by(frame, "depth"):
-        cells = [record for record in records if record.cell.depth == depth]
+    for backbone, depth, own in _varied(frame, settings, "depth"):
+        trained = [r for r in records if (r.cell.backbone, r.cell.depth) == (backbone, depth)]
         told = paper.DEPTH.get(depth)
         rows.append(
             (
-                str(depth),
+                _label(str(depth), backbone, settings),
                 _overall(own, "dice"),
-                f"{mean(record.parameters for record in cells) / 1e6:.2f}",
-                f"{mean(record.latency for record in cells):.1f}",
+                f"{mean(record.parameters for record in trained) / 1e6:.2f}",
+                f"{mean(record.latency for record in trained):.1f}",
                 *(("–", "–", "–") if told is None else _of_paper(told)),
             )
         )
     return Table(
         "depth",
-        f"Intervention layers, {title_of(settings.ablated)}, {_seeds(settings)}",
+        f"Intervention layers, {title_of(settings.ablated, settings)}, {_seeds(settings)}",
         ("layers", "Dice", "M parameters", "ms", "paper's Dice", "its M", "its ms"),
         tuple(rows),
         (
             POLICY,
             "Parameters are the intervention's; milliseconds are one picture through the whole "
             f"model, on {', '.join(sorted({record.device for record in records}))}.",
+            *_oracle_note(settings),
         ),
     )
 
 
-def _by(frame: pd.DataFrame, name: str) -> list[tuple[int, pd.DataFrame]]:
-    """Split frames by a value of their setting."""
-    import json
-
+def _varied(
+    frame: pd.DataFrame, settings: StudySettings, name: str
+) -> list[tuple[str, int, pd.DataFrame]]:
+    """Return backbone, value and frames of every row of a table that varies one setting."""
     values = frame["setting"].map(lambda text: json.loads(text)[name])
-    return [(int(value), frame[values == value]) for value in sorted(set(values))]
+    return [
+        (backbone, int(value), frame[(frame["backbone"] == backbone) & (values == value)])
+        for backbone in settings.all_backbones
+        for value in sorted(set(values))
+    ]
 
 
-def _trained(frame: pd.DataFrame, settings: StudySettings) -> list[tuple[str, str, pd.DataFrame]]:
-    """Return backbone, method and frames of every row of a table."""
+def _trained(
+    frame: pd.DataFrame, settings: StudySettings, methods: Sequence[str]
+) -> list[tuple[str, str, pd.DataFrame]]:
+    """Return backbone, method and frames of every row of a table of methods."""
     return [
         (b, m, frame[(frame["backbone"] == b) & (frame["method"] == m)])
         for b in settings.all_backbones
-        for m in settings.methods
+        for m in methods
     ]
 
 
@@ -278,10 +302,9 @@ def _difference(frame: pd.DataFrame, first: str, second: str) -> str:
     return text.replace("-", "−")
 
 
-def _label(method: str, backbone: str, settings: StudySettings) -> str:
-    alone = len(settings.all_backbones) == 1
-    title = title_of(method, settings)
-    return title if alone else f"{backbone.partition('/')[0]}, {title}"
+def _label(text: str, backbone: str, settings: StudySettings) -> str:
+    """Say the backbone too, where there are several."""
+    return text if len(settings.all_backbones) == 1 else f"{backbone.partition('/')[0]}, {text}"
 
 
 def _as_in_paper(backbone: str) -> str:
@@ -313,4 +336,7 @@ def _paper_note() -> str:
 def _oracle_note(settings: StudySettings) -> tuple[str, ...]:
     if not settings.oracle:
         return ()
-    return ("ORACLE: epochs were chosen by the held-out site's own Dice.",)
+    return (
+        "ORACLE: epochs and settings were chosen by the held-out site's own Dice, which nobody can "
+        "do in practice.",
+    )

@@ -243,7 +243,9 @@ def test_what_the_endoscopy_pack_names_exists_and_is_what_its_words_suggest() ->
         assert suggested(one.text) == one.render
 
 
-@pytest.mark.parametrize("text", ["pleural effusion", "an old scanner"])
+@pytest.mark.parametrize(
+    "text", ["pleural effusion", "an old scanner", "linear marks", "enclosed air"]
+)
 def test_words_that_suggest_nothing_are_not_guessed(text: str) -> None:
     assert suggested(text) is None
 

@@ -71,6 +71,15 @@ def test_what_drew_the_labels_is_found_again() -> None:
     assert found.error_after < 0.01 < 0.05 < found.error_before
 
 
+@settings(max_examples=10)
+@given(seed=seeds, unit=st.sampled_from([1e-2, 0.1, 10]))
+def test_the_unit_of_scores_is_that_of_the_temperature(seed, unit) -> None:
+    scores, labels, _ = drawn(seed, 200, 4)
+    one, other = calibrate(scores, labels), calibrate(unit * scores, labels)
+    assert other.temperature == pytest.approx(unit * one.temperature, rel=1e-3)
+    torch.testing.assert_close(other.bias, one.bias, atol=1e-3, rtol=1e-3)
+
+
 def test_scores_at_the_limits_stay_in_range() -> None:
     labels = torch.arange(3).repeat(20)
     perfect = F.one_hot(labels, 3).double()

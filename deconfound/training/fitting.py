@@ -1,0 +1,56 @@
+"""Parts that are computed from images before training starts: prototypes, statistics, erasers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from deconfound.dictionaries import FitsData
+from deconfound.encoders.level_interventions import FeatureStatistics, LevelErasure, observe_levels
+from deconfound.estimators.weighting import read_posterior
+from deconfound.training.loading import ImageDataset
+from deconfound.training.reading import TEMPERATURE, Watch, at_first_epoch, named_confounders
+from deconfound.types import Confounders
+
+
+def fit_parts(
+    model: Any, images: ImageDataset, progress: Watch | None = None, batch: int = 32
+) -> None:
+    """Fit whatever in a segmenter wants to see the training images first; nothing if nothing does.
+
+    A dictionary is fitted before the level intervention, and what the latter holds is of the
+    confounders in words, see :func:`~deconfound.training.reading.named_confounders`.
+
+    Args:
+        model: a :class:`~deconfound.CausalSegmenter`, before its training starts; the images a
+            resumed one is fitted to are the same.
+        images: items with ``image``, ``mask`` and ``class_index``.
+        progress: called with how many images were seen, and of how many; from the start for each
+            part.
+        batch: images at once.
+
+    Raises:
+        DataError: images that a part cannot be made of, such as fewer than a dictionary's clusters.
+        ShapeError: maps too small for the statistics of a level.
+    """
+    at_first_epoch(images)
+    if isinstance(model.dictionary, FitsData):
+        model.dictionary.fit(model, _batches(images, batch, progress))
+    if isinstance(model.level_intervention, FeatureStatistics | LevelErasure):
+        z = named_confounders(model)
+
+        def read(pooled: Tensor, _: Confounders) -> Tensor:
+            return read_posterior(pooled, z, TEMPERATURE)
+
+        seen = _batches(images, batch, progress)
+        model.level_intervention.fit(observe_levels(model, seen, read))
+
+
+def _batches(images: ImageDataset, batch: int, progress: Watch | None) -> Iterator[dict[str, Any]]:
+    for number, loaded in enumerate(DataLoader(images, batch_size=batch), start=1):  # type: ignore[arg-type]
+        yield loaded
+        if progress is not None:
+            progress(min(number * batch, len(images)), len(images))

@@ -1,0 +1,83 @@
+"""What the VLM reads, zero-shot, in training images before any of them is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deconfound.dictionaries import FitsData, LearnedDictionary
+from deconfound.training.loading import ImageDataset
+from deconfound.types import Confounders
+
+Watch = Callable[[int, int], None]
+
+Change = Callable[[dict[str, Any], int], Tensor]
+"""From an item and its position to the picture (3, H, W) that is looked at in its place."""
+
+TEMPERATURE = 0.1
+"""Of the zero-shot reading, where nothing calibrates it."""
+
+
+def named_confounders(model: Any) -> Confounders:
+    """Return the confounders that a picture can be said to show, on the CPU.
+
+    They are the model's dictionary, as long as its rows are words. Clusters, class means and
+    learned vectors name nothing; beside them, the pack's own prompts are read, with a uniform
+    prior.
+
+    Args:
+        model: a :class:`~deconfound.CausalSegmenter`.
+    """
+    if isinstance(model.dictionary, FitsData | LearnedDictionary):
+        embeddings = model.prompts.confounders.cpu()
+        uniform = torch.full_like(embeddings[:, 0], 1 / len(embeddings))
+        return Confounders(embeddings, uniform, model.pack.confounder_names)
+    z = model.dictionary()
+    return Confounders(z.embeddings.detach().cpu(), z.prior.detach().cpu(), z.names)
+
+
+@torch.no_grad()
+def embed(
+    model: Any,
+    images: ImageDataset,
+    progress: Watch | None = None,
+    batch: int = 32,
+    change: Change | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the tower's embedding (n, d) of every image, and its class (n,).
+
+    Args:
+        model: a :class:`~deconfound.CausalSegmenter`; left as it was found.
+        images: as the first epoch shows them, whatever was trained on them before.
+        progress: called with how many images were read, and of how many.
+        batch: images at once.
+        change: what is done to a picture first; nothing by default.
+    """
+    was_training = model.training
+    model.eval()
+    at_first_epoch(images)
+    device = next(model.parameters()).device
+    pooled, classes = [], []
+    for start in range(0, len(images), batch):
+        rows = range(start, min(start + batch, len(images)))
+        items = [images[row] for row in rows]
+        shown = [
+            item["image"] if change is None else change(item, row)
+            for item, row in zip(items, rows, strict=True)
+        ]
+        pictures = torch.stack(shown).to(device)
+        pooled.append(model.tower(model.normalize(pictures)).pooled.cpu())
+        classes += [int(item["class_index"]) for item in items]
+        if progress is not None:
+            progress(start + len(items), len(images))
+    model.train(was_training)
+    return torch.cat(pooled), torch.tensor(classes)
+
+
+def at_first_epoch(images: ImageDataset) -> None:
+    """Show the images as the first epoch does, so that a resumed run reads the same."""
+    if hasattr(images, "set_epoch"):
+        images.set_epoch(0)

@@ -1,0 +1,120 @@
+"""Dictionaries and level interventions that are made from images, through the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from deconfound import CausalSegmenter
+from deconfound.dictionaries import dictionaries
+from deconfound.encoders.level_interventions import level_interventions
+from deconfound.errors import ConfigurationError, DeconfoundWarning
+from recipes.endoscopy_mcdrl import train
+from recipes.endoscopy_mcdrl.__main__ import main
+from recipes.endoscopy_mcdrl.config import load_profile
+from recipes.endoscopy_mcdrl.refute import trainer
+from tests.recipes.discs import manifest
+
+QUICK = ["--epochs", "1", "--image-size", "64", "--batch-size", "8", "--depth", "1", "--heads", "4",
+         "--images-per-site", "8"]  # fmt: skip
+LATER = ("dictionary", "level_intervention", "calibrate")
+
+
+def asked(weights: Path, out: Path, *more: str) -> list[str]:
+    return ["train", *QUICK, "--vlm", str(weights), "--out", str(out), *more]
+
+
+@pytest.mark.parametrize(
+    ("dictionary", "level", "method", "name"),
+    [
+        ("kmeans", "erasure", "mcdrl", "cluster 12"),
+        ("class_means", "mixstyle", "mcdrl", "inflammation"),
+        ("learned", "statistics", "adjusted", "learned 12"),
+    ],
+)
+def test_they_train_are_shown_and_are_saved(
+    dictionary, level, method, name, tiny_weights, tmp_path, capsys
+) -> None:
+    out = tmp_path / "run"
+    parts = ["--dictionary", dictionary, "--level-intervention", level, "--methods", method]
+    assert main(asked(tiny_weights, out, *parts)) == 0
+    assert name in (out / "report.html").read_text()  # in the bars beside the gallery
+    model = CausalSegmenter.from_pretrained(out / "models" / method)
+    assert dictionaries.name_of(model.dictionary) == dictionary
+    assert level_interventions.name_of(model.level_intervention) == level
+    capsys.readouterr()
+    assert main(["evaluate", str(out), "--json"]) == 0
+    before = json.loads((out / "results.json").read_text())
+    assert json.loads(capsys.readouterr().out)["methods"] == before["methods"]
+
+
+def test_class_means_of_one_class_alone_have_a_report(tiny_weights, tmp_path) -> None:
+    """The other classes have no prior, so that nothing is left where the one is left out."""
+    out, data = tmp_path / "run", ["--data", str(manifest(tmp_path))]
+    words = asked(tiny_weights, out, *data, "--dictionary", "class_means", "--methods", "mcdrl")
+    with pytest.warns(DeconfoundWarning, match="no lesion of tumor"):
+        assert main(words) == 0
+    assert "polyp" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--dictionary", "kmeans", "--centre"], "leave one of the two flags out"),
+        (
+            ["--level-intervention", "statistics", "--image-size", "32"],
+            "images of more than 32 pixels",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_made(
+    flags, words, tiny_weights, tmp_path, capsys
+) -> None:
+    assert main(asked(tiny_weights, tmp_path / "run", *flags)) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def plain_run(tiny_weights, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(train, "report", lambda *told: None)  # a page that nobody reads here
+        assert main(asked(tiny_weights, out, "--methods", "mcdrl")) == 0
+    return out
+
+
+def test_a_run_from_before_a_setting_loads_and_is_resumed(
+    plain_run, tiny_weights, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(train, "report", lambda *told: None)
+    old = shutil.copytree(plain_run, tmp_path / "old")
+    config = json.loads((old / "config.json").read_text())
+    (old / "config.json").write_text(
+        json.dumps({name: value for name, value in config.items() if name not in LATER})
+    )
+    assert load_profile(str(old / "config.json")).dictionary == "text"
+    words = asked(tiny_weights, old, "--methods", "mcdrl", "--resume")
+    assert main(words) == 0
+    assert main([*words, "--dictionary", "kmeans"]) == 2
+    assert 'dictionary ("text" then, "kmeans" now)' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("setting", "method", "named"),
+    [
+        ({"level_intervention": "statistics"}, "mcdrl", "--level-intervention statistics"),
+        ({"calibrate": True}, "adjusted", "--calibrate"),
+    ],
+)
+def test_parts_that_know_the_true_confounders_are_not_refuted_by_training(
+    setting, method, named, plain_run
+) -> None:
+    run = train.RunFolder.open(plain_run)
+    run.config = {**run.config, **setting}
+    model = CausalSegmenter.from_pretrained(run.model_path("mcdrl"))
+    with pytest.raises(ConfigurationError, match=f"{method} with {named}, which knows the pack's"):
+        trainer(run, method, model)

@@ -1,0 +1,82 @@
+"""Parts made from images: which are fitted, on what, and that a resumed run fits the same."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from deconfound import CausalSegmenter
+from deconfound.data import JointAugment
+from deconfound.data.memory import MemoryDataset
+from deconfound.encoders.level_interventions import observe_levels
+from deconfound.estimators.weighting import read_posterior
+from deconfound.training.fitting import fit_parts
+from deconfound.training.reading import TEMPERATURE, named_confounders
+from tests.tiny import tiny_vlm
+
+SIZE = 64
+
+
+def images(augmented: bool = False) -> MemoryDataset:
+    g = torch.Generator().manual_seed(0)
+    count = 20
+    return MemoryDataset(
+        torch.randint(0, 256, (count, 3, SIZE, SIZE), generator=g).to(torch.uint8),
+        torch.ones(count, SIZE, SIZE, dtype=torch.uint8),
+        torch.arange(count) % 5,
+        torch.zeros(count).long(),
+        JointAugment(0) if augmented else None,
+    )
+
+
+def model(**parts: object) -> CausalSegmenter:
+    torch.manual_seed(0)  # the same pyramid every time
+    return CausalSegmenter("Linknet", vlm=tiny_vlm(), intervention="identity", **parts)  # type: ignore[arg-type]
+
+
+def test_a_model_of_words_is_left_alone() -> None:
+    plain, told = model(), []
+    before = {name: value.clone() for name, value in plain.state_dict().items()}
+    fit_parts(plain, images(), lambda *seen: told.append(seen))
+    assert all(torch.equal(value, before[name]) for name, value in plain.state_dict().items())
+    assert told == []
+
+
+def test_clusters_are_fitted_to_every_image_of_the_first_epoch() -> None:
+    first, again = (model(dictionary={"name": "kmeans", "clusters": 3}) for _ in range(2))
+    told: list[tuple[int, int]] = []
+    fit_parts(first, images(augmented=True), lambda *seen: told.append(seen), batch=8)
+    assert told == [(8, 20), (16, 20), (20, 20)]
+    trained_on = images(augmented=True)
+    trained_on.set_epoch(5)  # as another training left them
+    fit_parts(again, trained_on)
+    assert torch.equal(first.dictionary().embeddings, again.dictionary().embeddings)
+    assert first.dictionary().names == ("cluster 1", "cluster 2", "cluster 3")
+
+
+@pytest.mark.parametrize("dictionary", ["text", {"name": "kmeans", "clusters": 3}, "learned"])
+def test_levels_hold_statistics_of_the_confounders_in_words(dictionary) -> None:
+    """Whatever the dictionary, which a layer that names the pack's confounders could not hold."""
+    fitted = model(dictionary=dictionary, level_intervention="statistics")
+    by_hand = model(level_intervention="statistics")
+    fit_parts(fitted, images())
+    z = by_hand.dictionary()
+    batches = [{"image": torch.stack([images()[i]["image"] for i in range(20)])}]
+    by_hand.level_intervention.fit(  # type: ignore[operator]
+        observe_levels(by_hand, batches, lambda x, _: read_posterior(x, z, TEMPERATURE))
+    )
+    level = fitted.level_intervention.levels[0]  # type: ignore[index]
+    for kind in ("mean", "std"):
+        ours, theirs = (
+            one.level_intervention.get_buffer(f"{kind}_{level}") for one in (fitted, by_hand)
+        )
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+    assert named_confounders(fitted).names == fitted.pack.confounder_names
+
+
+def test_levels_are_erased_once_they_are_fitted() -> None:
+    one = model(level_intervention={"name": "erasure", "levels": [-1]})
+    (level,) = one.level_intervention.levels  # type: ignore[misc]
+    assert not one.level_intervention.get_buffer(f"removal_{level}").any()
+    fit_parts(one, images())
+    assert one.level_intervention.get_buffer(f"removal_{level}").any()
