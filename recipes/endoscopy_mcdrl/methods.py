@@ -18,6 +18,7 @@ from deconfound.training.adjusting import build_adjustment
 from deconfound.training.adjustment import Adjustment
 from deconfound.training.loading import ImageDataset
 from deconfound.training.reading import Watch
+from deconfound.training.settings import TrainingSettings
 
 from .cohort import Cohort
 from .config import RecipeConfig
@@ -40,7 +41,7 @@ GRIDS: dict[str, tuple[Setting, ...]] = {
     "mcdrl_literal": ({"lambda_causal": 0.5}, {"lambda_causal": 0.1}, {"lambda_causal": 1.0}),
     "adjusted": ({"transplant": 0.5}, {"transplant": 0.25}, {"transplant": 0.75}),
     "mcdrl_without_mtrs": ({},),
-    "mcdrl_without_cdrl": ({"lambda_causal": 0.0},),
+    "mcdrl_without_cdrl": ({},),
 }
 """What is searched for ours; as many settings as for every rival (`deconfound.rivals.TRIALS`), but
 for the two ablations, which are not tuned."""
@@ -75,18 +76,23 @@ def grid_of(method: str) -> tuple[Setting, ...]:
 def configured(method: str, config: RecipeConfig, setting: Setting) -> RecipeConfig:
     """Return the recipe's settings with those of a method that are the recipe's own.
 
-    What a rival puts in the intervention's place is trained from the first epoch on: the late start
-    is MCDRL's.
-
     Raises:
         ConfigurationError: a value out of its range.
     """
     changed: dict[str, Any] = {"lr": config.lr * setting.get("lr_factor", 1.0)}
     if method in GRIDS:
         changed |= {name: value for name, value in setting.items() if name != "lr_factor"}
-    else:
-        changed["intervention_start"] = 0.0
     return RecipeConfig.model_validate({**config.model_dump(), **changed})
+
+
+def loop_of(method: str, config: RecipeConfig) -> TrainingSettings:
+    """Return the settings of one method's loop.
+
+    What a rival puts in the intervention's place is on from the first epoch: the late start is
+    MCDRL's.
+    """
+    late = {} if method in GRIDS else {"intervention_start": 0.0}
+    return config.loop.model_copy(update=late)
 
 
 def build_model(
@@ -125,15 +131,15 @@ def build_criterion(
 
     A rival whose loss comes on slowly is on when the training ends.
     """
-    causal = method in GRIDS
+    ours, intervenes = method in GRIDS, method != "mcdrl_without_cdrl"
     loss = CausalLoss(
         model.prompts,
         segmentation=config.segmentation_loss,
-        lambda_causal=config.lambda_causal if causal else 0.0,
-        lambda_contrast=config.lambda_contrast if causal else 0.0,
+        lambda_causal=config.lambda_causal if ours and intervenes else 0.0,
+        lambda_contrast=config.lambda_contrast if ours else 0.0,
         temperature=config.tau,
     )
-    if causal:
+    if ours:
         return loss
     steps = config.epochs * math.ceil(len(cohort.train) / config.batch_size)
     return _rival(method, setting, ramp_steps=steps).criterion(model, loss, len(cohort.sites))

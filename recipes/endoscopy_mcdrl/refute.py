@@ -20,7 +20,7 @@ from .cohort import assemble
 from .config import RecipeConfig
 from .console import counting
 from .evaluate import settings_of
-from .methods import GRIDS, build_criterion, build_method_adjustment, build_model
+from .methods import GRIDS, build_criterion, build_method_adjustment, build_model, loop_of
 from .readers import discover
 
 
@@ -71,7 +71,7 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
             build_criterion(method, settings, again, cohort),
             cohort.train,
             cohort.validation,
-            settings.loop,
+            loop_of(method, settings),
             RunFolder.create(folder, settings.model_dump(mode="json"), begun, HARMLESS),
             watcher,
             method=method,

@@ -36,6 +36,7 @@ from .methods import (
     build_criterion,
     build_method_adjustment,
     build_model,
+    loop_of,
     require_methods,
     title_of,
 )
@@ -102,7 +103,7 @@ def _train_one(
             criterion,
             cohort.train,
             cohort.validation,
-            config.loop,
+            loop_of(method, config),
             run,
             progress,
             method=method,

@@ -23,7 +23,8 @@ from deconfound.study import read_results
 from deconfound.training.history import EpochRecord
 from deconfound.training.progress import Silent
 from recipes.endoscopy_mcdrl.__main__ import main
-from recipes.endoscopy_mcdrl.methods import GRIDS, grid_of, method_names
+from recipes.endoscopy_mcdrl.config import RecipeConfig
+from recipes.endoscopy_mcdrl.methods import GRIDS, grid_of, loop_of, method_names
 from recipes.endoscopy_mcdrl.study import commands, executors, figures, plan, tables
 from recipes.endoscopy_mcdrl.study import run_cell as run_cell_module
 from recipes.endoscopy_mcdrl.study.cells import Cell, CellRecord, pairs
@@ -491,3 +492,9 @@ def test_a_line_of_an_oracle_says_so():
 def test_errors_are_of_the_library(tmp_path):
     with pytest.raises(DeconfoundError):
         Store(tmp_path).collect()
+
+
+def test_a_rival_starts_at_once_in_every_command():
+    config = RecipeConfig()
+    assert loop_of("stylip", config).intervention_start == 0
+    assert loop_of("mcdrl", config).intervention_start == config.intervention_start > 0

@@ -22,7 +22,7 @@ from deconfound.training import History, RunFolder, fit, launch
 from deconfound.training.fitting import fit_parts
 from deconfound.training.progress import Silent, Watcher
 
-from ..cohort import Cohort, assemble, patients
+from ..cohort import Cohort, assemble
 from ..config import RecipeConfig
 from ..console import note
 from ..methods import (
@@ -30,6 +30,7 @@ from ..methods import (
     build_method_adjustment,
     build_model,
     configured,
+    loop_of,
     title_of,
 )
 from ..train import MAY_DIFFER
@@ -116,7 +117,7 @@ def _train(
         build_criterion(cell.method, config, model, cohort, setting),
         cohort.train,
         cohort.validation,
-        config.loop,
+        loop_of(cell.method, config),
         run,
         watcher,
         method=cell.method,
@@ -159,9 +160,16 @@ def _tidy(
         seed=cell.seed,
         setting=json.dumps(setting, sort_keys=True),
         image=names,
-        group=patients(cohort.target) or names,
+        group=_groups(cohort),
         lesion=lesions,
     )
+
+
+def _groups(cohort: Cohort) -> list[str]:
+    """Return the patient of each frame of the target; empty where nobody knows."""
+    if isinstance(cohort.target, FolderDataset):
+        return [sample.group or "" for sample in cohort.target.samples]
+    return list(cohort.target.groups or [""] * len(cohort.target))
 
 
 def _names(cohort: Cohort) -> list[str]:
