@@ -12,6 +12,7 @@ from typing import Any
 from deconfound.benchmark.cells import Outcome, plan
 from deconfound.benchmark.dictionaries import QUALITIES, RANKED
 from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.reading import ANY, ANY_MEANS
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
 from deconfound.training.extras import missing_extra
@@ -181,6 +182,8 @@ def _tell(
                           row.reversed, row.lost)  # fmt: skip
     out = Console()
     out.print(table)
+    if any(ANY in cell for column in table.columns for cell in map(str, column.cells)):
+        out.print(ANY_MEANS, style="dim", highlight=False)
     out.print(f"The report: {path}", highlight=False, soft_wrap=True)
 
 

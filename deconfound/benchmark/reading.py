@@ -35,7 +35,7 @@ def reading(shares: Sequence[Share]) -> list[str]:
     best = max(shares, key=lambda share: share.closed.mean)
     if best.closed.mean > 0:
         title = METHODS[best.cell.method].title
-        sentences.append(f"{title} closes most of it: {percent(best.closed)}.")
+        sentences.append(f"{title} comes nearest and closes {percent(best.closed)}.")
     else:
         sentences.append("No method closes any of it.")
     if default is not None and default is not best:
@@ -92,6 +92,12 @@ def _mirrored(lost: Estimate) -> tuple[float, float]:
     return (lost.low, lost.high) if lost.mean > 0 else (-lost.high, -lost.low)
 
 
+ANY = "(−∞ to ∞)"
+ANY_MEANS = (
+    f"{ANY}: the gap itself is not clear of zero over these seeds, so any share is possible."
+)
+
+
 def points(estimate: Estimate) -> str:
     """Return a difference in points of Dice, with its interval."""
     told = f"{100 * estimate.mean:.1f}"
@@ -109,6 +115,6 @@ def _interval(estimate: Estimate, digits: int = 1) -> str:
     if math.isnan(estimate.low):
         return ""
     if math.isinf(estimate.low):
-        return " (any share is possible: the gap is not clear of zero)"
+        return f" {ANY}"
     low, high = 100 * estimate.low, 100 * estimate.high
     return f" ({low:.{digits}f} to {high:.{digits}f})"

@@ -24,7 +24,7 @@ def test_without_a_gap_no_share_is_told() -> None:
 
 
 def test_where_nobody_gains_nobody_closes_most_of_it() -> None:
-    assert "closes most of it" not in read(plain=0.6, default=0.5, oracle=0.8, mcdrl=0.55)
+    assert "comes nearest" not in read(plain=0.6, default=0.5, oracle=0.8, mcdrl=0.55)
 
 
 def unconfounded(*lost: float) -> str:
@@ -77,5 +77,5 @@ def test_the_price_is_told_where_there_is_no_gap_too() -> None:
 
 def test_the_gap_to_the_adjusted_oracle_is_named_as_such() -> None:
     text = unconfounded(0.04)
-    assert "closes most of it: 50 %" in text  # of the gap to the oracle
+    assert "comes nearest and closes 50 %" in text  # of the gap to the oracle
     assert "the gap is 16.0 Dice, and the default closes 62 % of it" in text

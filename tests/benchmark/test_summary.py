@@ -137,7 +137,7 @@ def test_what_is_said_follows_from_the_numbers() -> None:
     worse = [*three(0.66), outcome("render", 0.95, 0.78)]
     shares = [closed_share(worse, Cell("mixed", m)) for m in ("render", "default")]
     said = " ".join(reading([share for share in shares if share]))
-    assert "Render closes most of it: 90 %" in said
+    assert "Render comes nearest and closes 90 %" in said
     assert "less than the best of its rivals" in said
     assert "It misses the aim of 50 %" in said
     assert "One seed" in said
