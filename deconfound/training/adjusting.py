@@ -46,7 +46,7 @@ def build_adjustment(
     notes = drawn if settings.render or settings.calibrate else ()
     doing: list[Doing] = []
     if settings.transplant:
-        doing.append(Transplant(settings.transplant))
+        doing.append(Transplant(settings.transplant, settings.tone))
     if settings.restyle:
         doing.append(Restyle(settings.restyle))
     if settings.render and operations:

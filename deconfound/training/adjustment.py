@@ -12,6 +12,7 @@ from torch import Tensor
 
 from deconfound.errors import ShapeError
 from deconfound.estimators.doing import Doing, Pictures
+from deconfound.estimators.doing.transplant import Tone
 
 
 class AdjustmentSettings(BaseModel):
@@ -21,6 +22,8 @@ class AdjustmentSettings(BaseModel):
 
     Attributes:
         transplant: share of the training pictures whose lesion is put into other surroundings.
+        tone: what a transplanted lesion takes of its new place: ``style``, the donor's colours as a
+            whole; ``gain``, light and tint right about it; ``none``.
         restyle: share that takes colours and light of another picture.
         render: share onto which a confounder of the pack is drawn.
         weighting: balance classes and confounders by the VLM's reading of each picture: ``none``,
@@ -33,6 +36,7 @@ class AdjustmentSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     transplant: float = Field(default=0.5, ge=0, le=1)
+    tone: Tone = "style"
     restyle: float = Field(default=0.0, ge=0, le=1)
     render: float = Field(default=0.0, ge=0, le=1)
     weighting: Literal["none", "loss", "sampler"] = "sampler"

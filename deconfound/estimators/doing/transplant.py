@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from deconfound.errors import ConfigurationError
+from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.estimators.doing.base import Doing, Pictures, doings
 from deconfound.estimators.doing.edges import soft_edge
+from deconfound.estimators.doing.gain import local_gain
 from deconfound.estimators.doing.paint_over import paint_over
 from deconfound.estimators.doing.rescale import rescaled
 from deconfound.estimators.doing.style import restyled, style_of
+
+Tone = Literal["style", "gain", "none"]
 
 
 @doings.register("transplant")
@@ -31,20 +34,26 @@ class Transplant(Doing):
 
     Args:
         probability: share of the pictures that are touched.
-        harmonise: whether the lesion takes the donor's style.
+        tone: what the lesion takes of its new place. ``style``: mean and covariance of the donor's
+            colours, measured over the whole surroundings. ``gain``: brightness and tint of the
+            tissue right about it (`local_gain`), which a vignette or a black frame elsewhere in
+            the picture has no part in. ``none``: nothing.
         zoom: largest change of the lesion's size, 1 or more; factors are spread evenly, in
             logarithms, from its inverse to itself. It sets the distance, and takes from the size
             what it tells of the class; 1 leaves sizes alone.
 
     Raises:
         ConfigurationError: a probability outside [0, 1], or a zoom below 1.
+        UnknownNameError: another tone.
     """
 
-    def __init__(self, probability: float = 0.5, harmonise: bool = True, zoom: float = 1.0) -> None:
+    def __init__(self, probability: float = 0.5, tone: Tone = "style", zoom: float = 1.0) -> None:
         super().__init__(probability)
+        if tone not in get_args(Tone):
+            raise unknown_name("tone of a transplant", str(tone), get_args(Tone))
         if not zoom >= 1:
             raise ConfigurationError(f"transplant: zoom must be 1 or more, found {zoom}")
-        self.harmonise = harmonise
+        self.tone = tone
         self.zoom = zoom
 
     def do(self, pictures: Pictures, generator: torch.Generator) -> Pictures:
@@ -52,13 +61,15 @@ class Transplant(Doing):
         donors = torch.randperm(len(pictures.image), generator=generator)
         donors = donors.to(pictures.image.device)
         around = paint_over(pictures.take(donors))
-        if self.harmonise:
+        if self.tone == "style":
             own = style_of(pictures)
             pictures = pictures.with_image(restyled(pictures.image, own, own.take(donors)))
         if self.zoom > 1:
             spread = 2 * torch.rand(len(donors), generator=generator) - 1
             pictures = rescaled(pictures, self.zoom**spread)
         image, lesion = pictures.image, pictures.mask > 0
+        if self.tone == "gain":
+            image = (image * local_gain(image, around.image, lesion)).clamp(0, 1)
         share = soft_edge(lesion)
         merged = share * image + (1 - share) * around.image
         mask = torch.where(lesion, pictures.mask, around.mask)
@@ -66,7 +77,7 @@ class Transplant(Doing):
 
     def options(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {"probability": self.probability, "harmonise": self.harmonise, "zoom": self.zoom}
+        return {"probability": self.probability, "tone": self.tone, "zoom": self.zoom}
 
 
 def _classes(lesion: Tensor, pictures: Pictures, around: Pictures) -> Tensor:

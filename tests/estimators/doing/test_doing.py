@@ -19,6 +19,7 @@ from deconfound.estimators.doing import (
     suggested,
 )
 from deconfound.estimators.doing.edges import soft_edge
+from deconfound.estimators.doing.gain import local_gain
 from deconfound.estimators.doing.paint_over import paint_over
 from deconfound.estimators.doing.rescale import rescaled
 from deconfound.estimators.doing.style import restyled, style_of
@@ -40,7 +41,12 @@ class TestTransplant(DoingContract):
 
 class TestTransplantAsItIs(DoingContract):
     def make(self, probability):
-        return Transplant(probability, harmonise=False)
+        return Transplant(probability, tone="none")
+
+
+class TestTransplantByLocalGain(DoingContract):
+    def make(self, probability):
+        return Transplant(probability, tone="gain")
 
 
 class TestTransplantAtAnotherDistance(DoingContract):
@@ -130,7 +136,7 @@ def test_black_frames_stay_black() -> None:
 @given(seeds)
 def test_a_transplanted_lesion_keeps_its_label_and_gets_other_surroundings(seed: int) -> None:
     before = sample_pictures(seed=seed)
-    after = Transplant(1.0, harmonise=False)(before, torch.Generator().manual_seed(seed))
+    after = Transplant(1.0, tone="none")(before, torch.Generator().manual_seed(seed))
     lesion = before.mask > 0
     assert torch.equal(after.mask[lesion], before.mask[lesion])
     where = lesion[:, None].expand_as(before.image)
@@ -141,6 +147,26 @@ def test_a_transplanted_lesion_keeps_its_label_and_gets_other_surroundings(seed:
     for i in range(len(lesion)):
         differences = (bare - after.image[i]).abs().amax(dim=1)[:, far[i]].amax(dim=1)
         assert differences.min() == 0
+
+
+@given(seeds, st.floats(0.3, 0.9), st.floats(0.3, 0.9))
+def test_a_gain_takes_off_one_light_and_puts_on_another(seed: int, here: float, there: float):
+    # One scene under two lights: what is put into the other is what the other shows.
+    scene, lesion = sample_pictures(seed=seed).image, sample_pictures(seed=seed).mask > 0
+    scene = scene.clamp(0.2, 1.0)
+    factor = local_gain(scene * here, scene * there, lesion)
+    torch.testing.assert_close(scene * here * factor, scene * there)
+
+
+def test_a_dark_frame_far_away_has_no_part_in_a_gain() -> None:
+    lesion = torch.zeros(1, 96, 96, dtype=torch.bool)
+    lesion[:, 40:56, 40:56] = True
+    image = torch.full((1, 3, 96, 96), 0.6)
+    framed = image.clone()
+    framed[..., :16] = 0.06  # darker than tissue, brighter than a black frame
+    torch.testing.assert_close(local_gain(image, framed, lesion), torch.ones(1, 3, 1, 1))
+    nowhere = torch.zeros_like(lesion)
+    torch.testing.assert_close(local_gain(image, framed, nowhere), torch.ones(1, 3, 1, 1))
 
 
 def test_after_a_transplant_the_surroundings_say_nothing_of_the_class() -> None:
