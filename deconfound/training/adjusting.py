@@ -15,6 +15,9 @@ from deconfound.training.calibrating import fitted_temperature
 from deconfound.training.loading import ImageDataset
 from deconfound.training.reading import TEMPERATURE, Watch, embed, named_confounders
 
+NEARLY_EQUAL = 0.98
+"""Share of the images above which an effective sample size says that weights do nothing."""
+
 
 def build_adjustment(
     settings: AdjustmentSettings,
@@ -66,6 +69,11 @@ def build_adjustment(
             f"weights: effective sample size {report.ess:.0f} of {len(images)}, "
             f"largest {report.largest:.1f}",
         )
+        if report.ess > NEARLY_EQUAL * len(images):
+            notes += (
+                "weights are nearly equal, and balancing does next to nothing: either classes and "
+                "confounders do not go together, or the model does not tell the confounders apart",
+            )
     weigh: Literal["loss", "sampler"] = "loss" if settings.weighting == "loss" else "sampler"
     return Adjustment(tuple(doing), weights, weigh, notes if doing or weights is not None else ())
 

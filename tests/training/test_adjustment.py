@@ -157,6 +157,17 @@ def test_nothing_is_said_of_drawing_where_nothing_is_drawn() -> None:
     assert "drawn as" in build_adjustment(drawing, None, Disks(), built).notes[0]
 
 
+def test_weights_that_do_nothing_say_so() -> None:
+    count = 12
+    pictures = torch.randint(0, 255, (1, 3, 32, 32), dtype=torch.uint8).expand(count, -1, -1, -1)
+    masks = torch.zeros(count, 32, 32, dtype=torch.uint8)
+    alike = MemoryDataset(pictures, masks, torch.arange(count) % 5, torch.zeros(count).long())
+    model = CausalSegmenter("Unet", vlm="mini")
+    settings = AdjustmentSettings(transplant=0, weighting="sampler")
+    notes = build_adjustment(settings, model, alike, model.pack).notes
+    assert any("does next to nothing" in note for note in notes)
+
+
 def test_what_is_set_is_set_in_the_batch() -> None:
     pictures = sample_pictures()
     batch = {"image": pictures.image, "mask": pictures.mask, "class_index": pictures.class_index}
