@@ -14,9 +14,10 @@ from deconfound.benchmark.dictionaries import QUALITIES, RANKED
 from deconfound.benchmark.methods import METHODS
 from deconfound.benchmark.reading import ANY, ANY_MEANS
 from deconfound.benchmark.settings import BenchmarkSettings
-from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
+from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.training.extras import missing_extra
-from deconfound.training.files import unwritable, write_json
+from deconfound.training.files import write_json, write_text
+from deconfound.training.same_settings import keep_settings
 
 README = """\
 A benchmark of deconfound: who adjusts for confounders?
@@ -95,30 +96,11 @@ def _check(settings: BenchmarkSettings) -> None:
 
 def _prepare(settings: BenchmarkSettings) -> None:
     """Make the folder, or make sure that the one there was made with the same settings."""
-    mine = settings.model_dump(mode="json", exclude={"out", "json_output", "seeds", "methods",
-                                                     "worlds", "strengths", "sizes",
-                                                     "qualities", "accelerator"})  # fmt: skip
-    path = settings.out / "settings.json"
-    try:
-        settings.out.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            found = json.loads(path.read_text(encoding="utf-8"))
-            differ = sorted(key for key in mine if found.get(key) != mine[key])
-            if differ:
-                told = ", ".join(f"{k} ({found.get(k)} then, {mine[k]} now)" for k in differ)
-                raise RunFolderError(
-                    f"{settings.out}: expected the settings of the benchmark that is there, found "
-                    f"other values of {told}; give the same ones, or another --out"
-                )
-        (settings.out / "README.txt").write_text(README, encoding="utf-8")
-    except OSError as error:
-        raise unwritable(settings.out, error) from error
-    except ValueError as error:
-        raise RunFolderError(
-            f"{path}: expected settings as JSON, could not read them ({error}); restore the file, "
-            f"or choose another --out"
-        ) from error
-    write_json(path, mine)
+    shared = settings.model_dump(mode="json", exclude={"out", "json_output", "seeds", "methods",
+                                                       "worlds", "strengths", "sizes",
+                                                       "qualities", "accelerator"})  # fmt: skip
+    keep_settings(settings.out / "settings.json", "benchmark", shared)
+    write_text(settings.out / "README.txt", README)
 
 
 def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> list[Outcome]:

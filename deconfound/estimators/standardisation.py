@@ -9,6 +9,7 @@ from torch import Tensor
 
 from deconfound.errors import ConfigurationError
 from deconfound.estimators.base import Effects, Estimator, average, estimators, prior_weights
+from deconfound.estimators.weighting import read_posterior
 from deconfound.types import Confounders, Intervened, Regions
 
 
@@ -53,6 +54,5 @@ class Standardisation(Estimator):
 
     def _read(self, regions: Regions, confounders: Confounders) -> Tensor:
         """Return P(z|x), (B, M)."""
-        seen = F.normalize(F.normalize(regions.features, dim=-1).mean(dim=1), dim=-1)
-        scores = seen @ F.normalize(confounders.embeddings, dim=-1).T
-        return (scores / self.temperature + confounders.prior.log()).softmax(dim=-1)
+        seen = F.normalize(regions.features, dim=-1).mean(dim=1)
+        return read_posterior(seen, confounders, self.temperature)

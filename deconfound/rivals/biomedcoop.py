@@ -12,6 +12,7 @@ from deconfound.errors import ConfigurationError
 from deconfound.interventions import LearnedPromptIntervention
 from deconfound.packs import PromptPack
 from deconfound.prompts import PromptEmbeddings
+from deconfound.rivals.added_terms import AddedTerms, Weighted
 from deconfound.rivals.base import Rival, rivals
 from deconfound.segmenter import CausalSegmenter
 from deconfound.types import Explanation
@@ -91,7 +92,7 @@ class BiomedCoOp(Rival):
         )
 
 
-class BiomedCoOpLoss(nn.Module):
+class BiomedCoOpLoss(AddedTerms):
     """L_plain + λ₁ · consistency + λ₂ · distillation (arXiv 2411.15232).
 
     With e the learned class embeddings and t_km the ensemble's, all unit vectors::
@@ -122,7 +123,7 @@ class BiomedCoOpLoss(nn.Module):
         distillation: float = 1.0,
         threshold: float = 1.5,
     ) -> None:
-        super().__init__()
+        super().__init__(plain)
         if consistency < 0 or distillation < 0:
             raise ConfigurationError(
                 f"BiomedCoOp: weights must be ≥ 0, found {consistency} and {distillation}"
@@ -132,38 +133,27 @@ class BiomedCoOpLoss(nn.Module):
                 f"BiomedCoOp: threshold must be ≥ {NORMAL_MAD}, found {threshold}; a smaller one "
                 f"could drop every prompt"
             )
-        self.plain = plain
         self.layer = layer
         self.prompts = prompts
         self.consistency = consistency
         self.distillation = distillation
         self.threshold = threshold
 
-    def forward(
-        self,
-        explanation: Explanation,
-        mask: Tensor,
-        class_index: Tensor,
-        *,
-        causal: bool = True,
-        weight: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """Return the plain loss's terms, ``consistency`` and ``distillation``, and their sum.
+    def added(
+        self, explanation: Explanation, class_index: Tensor, site_index: Tensor | None
+    ) -> dict[str, Weighted]:
+        """Return ``consistency`` and ``distillation``; see `AddedTerms.added`.
 
-        Args:
-            explanation: what the model said of the batch; its pooled (B, d) is distilled.
-            mask: see the plain loss.
-            class_index: (B,), int64; pictures of -1 are not distilled.
-            causal: see the plain loss.
-            weight: see the plain loss, which alone is weighed.
+        The picture's embedding is distilled, unless its class is unknown.
         """
-        terms = self.plain(explanation, mask, class_index, causal=causal, weight=weight)
         ensemble = self.prompts.joint
         learned = self.layer.embeddings()[: len(ensemble)]  # without that of normal tissue
         consistency = F.mse_loss(learned, F.normalize(ensemble.mean(dim=1), dim=-1))
         distillation = self._distil(explanation.pooled, learned, ensemble, class_index >= 0)
-        loss = terms["loss"] + self.consistency * consistency + self.distillation * distillation
-        return {**terms, "loss": loss, "consistency": consistency, "distillation": distillation}
+        return {
+            "consistency": (self.consistency, consistency),
+            "distillation": (self.distillation, distillation),
+        }
 
     def _distil(self, pooled: Tensor, learned: Tensor, ensemble: Tensor, known: Tensor) -> Tensor:
         """Return the mean divergence of the pictures (B, d) whose class is known; else 0."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from deconfound.rivals.added_terms import AddedTerms, Weighted
 from deconfound.rivals.base import Rival, rivals
 from deconfound.rivals.reversal import SiteAdversary
 from deconfound.rivals.sites import require_sites
@@ -41,8 +42,8 @@ class DANN(Rival):
         return DannLoss(plain, SiteAdversary(channels, num_sites, self.strength, self.ramp_steps))
 
 
-class DannLoss(nn.Module):
-    """Segmentation, and an adversary that reads what the decoder reads.
+class DannLoss(AddedTerms):
+    """Segmentation, and an adversary that reads what the decoder reads: the term ``site``.
 
     Args:
         plain: the loss of the segmentation.
@@ -52,35 +53,12 @@ class DannLoss(nn.Module):
     reads_sites = True
 
     def __init__(self, plain: nn.Module, adversary: SiteAdversary) -> None:
-        super().__init__()
-        self.plain = plain
+        super().__init__(plain)
         self.adversary = adversary
 
-    def forward(
-        self,
-        explanation: Explanation,
-        mask: Tensor,
-        class_index: Tensor,
-        *,
-        causal: bool = True,
-        weight: Tensor | None = None,
-        site_index: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """Return the plain loss's terms with ``site``, the adversary's, added to ``loss``.
-
-        Args:
-            explanation: what the model said of the batch.
-            mask: (B, H, W), int64.
-            class_index: (B,), int64; -1 unknown.
-            causal: handed to the plain loss.
-            weight: (B,), how much each image counts in the plain loss; the adversary counts each
-                once.
-            site_index: (B,), int64.
-
-        Raises:
-            DataError: no sites, or one that is not known.
-        """
+    def added(
+        self, explanation: Explanation, class_index: Tensor, site_index: Tensor | None
+    ) -> dict[str, Weighted]:
+        """Return the adversary's term; see `AddedTerms.added`."""
         sites = require_sites("DANN", site_index, self.adversary.classifier.num_sites)
-        terms = self.plain(explanation, mask, class_index, causal=causal, weight=weight)
-        site = self.adversary(explanation.levels[-1], sites)
-        return {**terms, "loss": terms["loss"] + site, "site": site}
+        return {"site": (1.0, self.adversary(explanation.levels[-1], sites))}

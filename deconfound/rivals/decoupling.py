@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from deconfound.encoders.level_interventions import ContentStyle
 from deconfound.errors import ConfigurationError
 from deconfound.packs import PromptPack
+from deconfound.rivals.added_terms import AddedTerms, Weighted
 from deconfound.rivals.base import Rival, rivals
 from deconfound.rivals.reversal import SiteAdversary
 from deconfound.rivals.sites import SiteClassifier, require_sites
@@ -80,11 +81,12 @@ class Decoupling(Rival):
         )
 
 
-class DecouplingLoss(nn.Module):
+class DecouplingLoss(AddedTerms):
     """Segmentation; style that says the site, content that does not; nothing in common.
 
     The adversary reads the deepest level as the decoder gets it: the content, and the text-aligned
-    map that joined it.
+    map that joined it. The terms are ``site`` (the adversary's), ``style`` (the classifier's) and
+    ``overlap``.
 
     Args:
         plain: the loss of the segmentation.
@@ -109,54 +111,33 @@ class DecouplingLoss(nn.Module):
         strength: float,
         orthogonality: float,
     ) -> None:
-        super().__init__()
+        super().__init__(plain)
         if strength < 0 or orthogonality < 0:
             raise ConfigurationError(
                 f"decoupling: weights must be ≥ 0, found {strength} and {orthogonality}"
             )
-        self.plain = plain
         self.split = split
         self.adversary = adversary
         self.classifier = classifier
         self.strength = strength
         self.orthogonality = orthogonality
 
-    def forward(
-        self,
-        explanation: Explanation,
-        mask: Tensor,
-        class_index: Tensor,
-        *,
-        causal: bool = True,
-        weight: Tensor | None = None,
-        site_index: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """Return the plain loss's terms and, before their weights, those of the parts.
-
-        Args:
-            explanation: what the model said of the batch; the last that went through it.
-            mask: (B, H, W), int64.
-            class_index: (B,), int64; -1 unknown.
-            causal: handed to the plain loss.
-            weight: (B,), how much each image counts in the plain loss; the others count each once.
-            site_index: (B,), int64.
-
-        Returns:
-            the plain loss's, ``loss`` with all terms in it, ``site`` (the adversary's), ``style``
-            (the classifier's) and ``overlap``.
+    def added(
+        self, explanation: Explanation, class_index: Tensor, site_index: Tensor | None
+    ) -> dict[str, Weighted]:
+        """Return the three terms that hold the parts apart; see `AddedTerms.added`.
 
         Raises:
-            DataError: no sites, or one that is not known.
             ConfigurationError: the batch did not go through the model just before.
         """
         sites = require_sites("decoupling", site_index, self.classifier.num_sites)
         parts = self.split.take_parts()
-        terms = self.plain(explanation, mask, class_index, causal=causal, weight=weight)
-        site = self.adversary(explanation.levels[-1], sites)
-        style = F.cross_entropy(self.classifier(parts.style.float()), sites)
-        common = overlap(parts.content.float(), parts.style.float())
-        loss = terms["loss"] + site + self.strength * style + self.orthogonality * common
-        return {**terms, "loss": loss, "site": site, "style": style, "overlap": common}
+        content, style = parts.content.float(), parts.style.float()
+        return {
+            "site": (1.0, self.adversary(explanation.levels[-1], sites)),
+            "style": (self.strength, F.cross_entropy(self.classifier(style), sites)),
+            "overlap": (self.orthogonality, overlap(content, style)),
+        }
 
 
 def overlap(content: Tensor, style: Tensor) -> Tensor:

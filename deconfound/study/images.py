@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,14 +10,9 @@ from torch import Tensor, nn
 from deconfound.overlap import per_image_scores, predicted_mask
 from deconfound.study.surface import surface_scores
 from deconfound.training.distributed import Fabric, gather_counts
+from deconfound.training.evaluation import predictions
 from deconfound.training.extras import missing_extra
-from deconfound.training.loading import (
-    Batch,
-    ImageDataset,
-    batches,
-    evaluation_order,
-    require_images,
-)
+from deconfound.training.loading import ImageDataset, require_images
 from deconfound.training.metrics import SegmentationMetrics
 
 if TYPE_CHECKING:
@@ -64,9 +58,7 @@ def score_images(
     was_training = model.training
     segmenter.eval()
     try:
-        for position, logits, batch in _predictions(
-            segmenter, dataset, fabric, batch_size, workers
-        ):
+        for position, logits, batch in predictions(segmenter, dataset, fabric, batch_size, workers):
             labels = (batch["class_index"], batch["site_index"], position)
             metrics.update(logits, batch["mask"], *labels)
             distances = surface_scores(predicted_mask(logits), batch["mask"], tolerance)
@@ -77,24 +69,6 @@ def score_images(
     metrics.merge(gather_counts(fabric, metrics.counts, share))
     surface = gather_counts(fabric, torch.cat(surfaces), share).cpu()
     return _table(metrics, surface[surface[:, 0] >= 0])
-
-
-@torch.no_grad()
-def _predictions(
-    segmenter: Any, dataset: ImageDataset, fabric: Fabric, batch_size: int, workers: int
-) -> Iterator[tuple[Tensor, Tensor, Batch]]:
-    """Yield this process's positions in the dataset, logits and batches."""
-    order = evaluation_order(len(dataset), fabric.global_rank, fabric.world_size)
-    # Positions, not the items' own index: joined datasets may count from 0 each.
-    # A process without images has no batch, where split would give one that is empty.
-    positions = torch.tensor(order).split(batch_size) if order else ()
-    pinned = fabric.device.type == "cuda"
-    loader = batches(dataset, order, batch_size, workers, seed=0, pin_memory=pinned)
-    for position, loaded in zip(positions, loader, strict=True):
-        batch = fabric.to_device(loaded)
-        with fabric.autocast():
-            logits = segmenter(segmenter.normalize(batch["image"]))
-        yield position, logits.float(), batch
 
 
 def _table(metrics: SegmentationMetrics, surface: Tensor) -> DataFrame:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from deconfound.training.distributed import Fabric, gather_counts
-from deconfound.training.loading import ImageDataset, batches, evaluation_order, require_images
+from deconfound.training.loading import (
+    Batch,
+    ImageDataset,
+    batches,
+    evaluation_order,
+    require_images,
+)
 from deconfound.training.metrics import MethodResult, SegmentationMetrics
 
 
-@torch.no_grad()
 def evaluate(
     model: nn.Module,
     dataset: ImageDataset,
@@ -42,6 +47,22 @@ def evaluate(
     segmenter: Any = fabric.to_device(model)
     segmenter.eval()
     metrics = SegmentationMetrics(segmenter.classes, class_names, site_names)
+    for position, logits, batch in predictions(segmenter, dataset, fabric, batch_size, workers):
+        metrics.update(logits, batch["mask"], batch["class_index"], batch["site_index"], position)
+    metrics.merge(gather_counts(fabric, metrics.counts, -(-len(dataset) // fabric.world_size)))
+    model.train(was_training)
+    return metrics.result(method)
+
+
+@torch.no_grad()
+def predictions(
+    segmenter: Any, dataset: ImageDataset, fabric: Fabric, batch_size: int, workers: int
+) -> Iterator[tuple[Tensor, Tensor, Batch]]:
+    """Yield what a model on its device says of this process's share of a dataset.
+
+    Yields:
+        positions (B,) in the dataset, logits (B, C, H, W) in float32, and the batch.
+    """
     order = evaluation_order(len(dataset), fabric.global_rank, fabric.world_size)
     # Positions, not the items' own index: joined datasets may count from 0 each.
     # A process without images has no batch, where split would give one that is empty.
@@ -52,8 +73,4 @@ def evaluate(
         batch = fabric.to_device(loaded)
         with fabric.autocast():
             logits = segmenter(segmenter.normalize(batch["image"]))
-        labels = (batch["class_index"], batch["site_index"], position)
-        metrics.update(logits.float(), batch["mask"], *labels)
-    metrics.merge(gather_counts(fabric, metrics.counts, -(-len(dataset) // fabric.world_size)))
-    model.train(was_training)
-    return metrics.result(method)
+        yield position, logits.float(), batch

@@ -13,6 +13,7 @@ from deconfound.errors import RunFolderError
 from deconfound.training.files import unwritable, write_json, write_text
 from deconfound.training.placing import build, refuse_nothing, refuse_occupied, refuse_unwritable
 from deconfound.training.processes import is_main_process
+from deconfound.training.same_settings import refuse_other_settings
 
 #: How long a process that is not the first waits for the first to create the folder, in seconds.
 PATIENCE = 60.0
@@ -219,20 +220,11 @@ def _require_same(
     may_differ: set[str],
     usual: Mapping[str, Any] | None,
 ) -> None:
-    then = {**(usual or {}), **run.config}
     keys = (set(run.config) | set(config)) - may_differ
-    different = sorted(key for key in keys if then.get(key) != config.get(key))
-    if different:
-        told = ", ".join(
-            f"{key} ({_short(then.get(key))} then, {_short(config.get(key))} now)"
-            for key in different
-        )
-        raise RunFolderError(
-            f"{run.path}: expected the settings of the run that is resumed, found other values of "
-            f"{told}; give the same settings, or choose another --out"
-        )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    then = {**(usual or {}), **run.config}
+    refuse_other_settings(
+        run.path,
+        "run that is resumed",
+        {key: then.get(key) for key in keys},
+        {key: config.get(key) for key in keys},
+    )

@@ -64,7 +64,7 @@ def require_methods(names: Sequence[str]) -> None:
 
 def title_of(method: str, config: RecipeConfig | None = None) -> str:
     """Return a method in words; a run that chose its epochs by the held-out site says so."""
-    title = TITLES.get(method) or _rival(method).title
+    title = TITLES.get(method) or rivals[_rival_name(method)].title
     return f"{title} (oracle)" if config is not None and config.oracle else title
 
 

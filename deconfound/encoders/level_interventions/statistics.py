@@ -117,15 +117,18 @@ class FeatureStatistics(LevelIntervention):
             UnknownNameError: another name or position.
             ConfigurationError: there are no statistics yet.
         """
-        if isinstance(confounder, str) and confounder in self.names:
-            confounder = self.names.index(confounder)
-        if confounder is not None and confounder not in range(len(self.names)):
+        self._held = None if confounder is None else self._position(confounder)
+
+    def _position(self, confounder: int | str) -> int:
+        """Return the position of a confounder whose statistics are known."""
+        names: tuple[int | str, ...] = (*range(len(self.names)), *self.names)
+        if confounder not in names:
             raise unknown_name("confounder", str(confounder), self.names)
-        if confounder is not None and not self.prior.any():
+        if not self.prior.any():
             raise ConfigurationError(
                 "feature statistics: expected a fit before set_to, found none; call fit first"
             )
-        self._held = confounder  # type: ignore[assignment]  # a name was turned into its position
+        return names.index(confounder) % len(self.names)
 
     def forward(self, pyramid: Sequence[Tensor]) -> list[Tensor]:
         """Set the statistics; see `LevelIntervention.forward` for the shapes."""

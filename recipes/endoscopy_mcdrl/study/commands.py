@@ -36,8 +36,8 @@ class Study:
         console: for progress and remarks.
     """
 
-    def __init__(self, settings: StudySettings, console: Console) -> None:
-        self.settings, self.console = settings, console
+    def __init__(self, settings: StudySettings, console: Console | None = None) -> None:
+        self.settings, self.console = settings, console or Console(stderr=True)
         require_methods([*settings.methods, settings.ablated])
         _require_one_process(settings)
         _require_left_to_search(settings)
@@ -114,17 +114,17 @@ def figure(arguments: Sequence[str]) -> None:
     """Draw a figure."""
     from .figures import FIGURES, shown
 
-    study, asked = _begin("figure", FIGURES, arguments)
-    settings = shown(study.settings, study.holdouts, asked.needs_pictures)
-    cells = Study(settings, study.console).compared()
-    path = asked.draw(cells, settings, study.store)
+    settings, asked = _begin("figure", FIGURES, arguments)
+    study = Study(shown(settings, _holdouts(settings), asked.needs_pictures))
+    path = asked.draw(study.compared(), study.settings, study.store)
     study.store.collect()
     note(study.console, f"figure     {path}")
 
 
 def _answer(command: str, questions: Mapping[str, Question], arguments: Sequence[str]) -> None:
     started = time.monotonic()
-    study, question = _begin(command, questions, arguments)
+    settings, question = _begin(command, questions, arguments)
+    study = Study(settings)
     found = question(study)
     study.store.collect()
     for each in found:
@@ -142,8 +142,10 @@ def _answer(command: str, questions: Mapping[str, Question], arguments: Sequence
     out.print(closing, highlight=False, soft_wrap=True)
 
 
-def _begin(command: str, known: Mapping[str, Any], arguments: Sequence[str]) -> tuple[Study, Any]:
-    """Read the command line; return the study and what is asked of it."""
+def _begin(
+    command: str, known: Mapping[str, Any], arguments: Sequence[str]
+) -> tuple[StudySettings, Any]:
+    """Read the command line; return the study's settings and what is asked of it."""
     words = list(arguments)
     if not words or words[0].startswith("-"):
         if {"-h", "--help"} & set(words):
@@ -151,8 +153,7 @@ def _begin(command: str, known: Mapping[str, Any], arguments: Sequence[str]) -> 
         raise ConfigurationError(f"{command}: expected one of {', '.join(known)}, found none")
     if words[0] not in known:
         raise ConfigurationError(near(command, words[0], list(known)).removeprefix("error: "))
-    settings = _settings(f"{command} {words[0]}", words[1:])
-    return Study(settings, Console(stderr=True)), known[words[0]]
+    return _settings(f"{command} {words[0]}", words[1:]), known[words[0]]
 
 
 def _settings(program: str, words: Sequence[str]) -> StudySettings:

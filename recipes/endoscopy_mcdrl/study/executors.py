@@ -43,11 +43,16 @@ def run_cells(
             for cell in left:
                 progress.finished(_line(run_cell(cell, settings, progress)))
         else:
-            _run_jobs(left, settings, progress)
+            _run_jobs(left, settings, store, progress)
 
 
-def _run_jobs(cells: Sequence[Cell], settings: StudySettings, progress: ModelsProgress) -> None:
-    """Submit one job a cell, and wait for all; what fails does not stop the others."""
+def _run_jobs(
+    cells: Sequence[Cell], settings: StudySettings, store: Store, progress: ModelsProgress
+) -> None:
+    """Submit one job a cell, and wait for all; what fails does not stop the others.
+
+    What came of a job is read in the store: its result, which submitit pickles, is never opened.
+    """
     executor = _executor(settings)
     waiting, running, failed = list(cells), dict[Any, Cell](), list[str]()
     while waiting or running:
@@ -57,8 +62,8 @@ def _run_jobs(cells: Sequence[Cell], settings: StudySettings, progress: ModelsPr
         done = [job for job in running if job.done()]
         for job in done:
             cell = running.pop(job)
-            if job.exception() is None:
-                progress.finished(_line(job.result()))
+            if store.is_finished(cell):
+                progress.finished(_line(store.record(cell)))
             else:
                 failed.append(f"{cell.name} (see {job.paths.stderr})")
                 progress.finished(f"{cell.name}: failed")

@@ -70,9 +70,8 @@ class StudySettings(RecipeConfig):
         """Return the recipe's settings for one cell, the method's own hyper-parameters aside."""
         own = {name: getattr(self, name) for name in RecipeConfig.model_fields}
         changed = {"methods": (cell.method,), "vlm": cell.backbone, "holdout": cell.holdout}
-        scenes = (
-            self.seed if self.scenes is None else self.scenes
-        )  # seeds repeat on the same frames
+        # Every seed is scored on the same frames, rendered ones too.
+        scenes = self.seed if self.scenes is None else self.scenes
         depth = self.depth if cell.depth is None else cell.depth
         varied = {"seed": cell.seed, "scenes": scenes, "depth": depth}
         return RecipeConfig.model_validate({**own, **changed, **varied})

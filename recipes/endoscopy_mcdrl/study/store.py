@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from deconfound.errors import DataError, RunFolderError
 from deconfound.study.results import read_results, write_results
 from deconfound.training.files import unwritable, write_json, write_text
+from deconfound.training.same_settings import keep_settings
 
 from .cells import Cell, CellRecord
 from .settings import MAY_DIFFER, StudySettings
@@ -58,33 +59,10 @@ class Store:
         Raises:
             RunFolderError: other settings, or a folder that cannot be used.
         """
-        store = cls(settings.out)
-        mine, path = _shared(settings), settings.out / "study.json"
-        try:
-            settings.out.mkdir(parents=True, exist_ok=True)
-            there = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-            if not isinstance(there, dict):
-                raise ValueError(f"it holds a {type(there).__name__}")
-        except OSError as error:
-            raise unwritable(settings.out, error) from error
-        except ValueError as error:
-            raise RunFolderError(
-                f"{path}: expected the settings of a study as JSON, could not read them ({error}); "
-                f"restore the file, or choose another --out"
-            ) from error
-        # A setting that came with a later version had its default in an earlier one.
-        found = {**_shared(StudySettings.model_validate({})), **there} if there else mine
-        differ = sorted(k for k in {*mine, *found} if found.get(k) != mine.get(k))
-        if differ:
-            told = ", ".join(f"{k} ({found.get(k)} then, {mine.get(k)} now)" for k in differ)
-            raise RunFolderError(
-                f"{settings.out}: expected the settings of the study that is there, found other "
-                f"values of {told}; give the same ones, or another --out"
-            )
-        if there != mine:
-            write_json(path, mine)
-            write_text(settings.out / "README.txt", README)
-        return store
+        usual = _shared(StudySettings.model_validate({}))
+        keep_settings(settings.out / "study.json", "study", _shared(settings), usual)
+        write_text(settings.out / "README.txt", README)
+        return cls(settings.out)
 
     def path(self, cell: Cell) -> Path:
         """Return the folder of one cell."""
