@@ -24,9 +24,8 @@ Pixels = tuple[Tensor, Tensor]
 class FolderDataset(Dataset[dict[str, Any]]):
     """Images and masks from disk, at one size.
 
-    Every file is decoded once: the pixels at the target size stay in memory as long as all of them
-        fit into
-    ``cache_bytes``. Worker processes inherit what `preload` has read.
+    Every file is decoded once: the pixels at the target size stay in memory, where all of them fit
+    into ``cache_bytes``. Worker processes inherit what `preload` has read.
 
     Args:
         samples: pairs, of any sites.

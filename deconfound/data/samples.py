@@ -80,6 +80,6 @@ def group_ids(samples: Sequence[Sample]) -> list[str]:
         samples: from any number of sites.
     """
     return [
-        f"{s.site}/{s.group}" if s.group is not None else f"{s.site}//{s.image.name}"
+        f"{s.site}/{s.group}" if s.group is not None else f"{s.site}//{s.image.as_posix()}"
         for s in samples
     ]

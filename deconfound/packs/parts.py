@@ -46,7 +46,7 @@ class Confounder(Part):
         role: ``acquisition`` (how the image was taken), ``mediator`` (what the lesion may
             have caused; adjusting for it can bias, DESIGN §5), or ``unknown``.
         render: the operation that draws it (`deconfound.estimators.doing.OPERATIONS`), so that
-            training can set it; None where nothing can draw it.
+            training can set it; ``nothing`` where none does; None leaves it to the words.
     """
 
     name: Key

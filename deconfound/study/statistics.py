@@ -24,8 +24,8 @@ class PairedInterval:
 
     Attributes:
         mean: in the units of the score; below 0 is better for HD95 alone.
-        low: lower end of the 95 % interval.
-        high: its upper end.
+        low: lower end of the 95 % interval; nan where a site has one group alone.
+        high: its upper end, likewise.
         images: how many images both methods were scored on.
         groups: patients or sequences they come from, an image of nobody's being one of its own.
         holdouts: held-out sites.
@@ -96,7 +96,7 @@ def paired_bootstrap(
     tell less than as many patients (Davison and Hinkley 1997, section 3.8); a redrawn site's
     difference is the mean over its images, and the sites count the same. Seeds are averaged image
     by image first: the interval tells what other patients would change, and nothing of other seeds
-    or other hospitals.
+    or other hospitals. From a site with one group nothing can be redrawn, and there is no interval.
 
     Args:
         frame: rows as :func:`deconfound.study.read_results` gives them, of one backbone and one
@@ -110,8 +110,7 @@ def paired_bootstrap(
     Raises:
         UnknownNameError: a method that has no rows.
         DataError: an image, or a seed of it, that one of the two has and the other has not; an
-            image that is there twice within a seed, or in two groups; a site with one group, from
-            which nothing can be redrawn.
+            image that is there twice within a seed, or in two groups.
     """
     known = frame["method"].unique()
     for method in (first, second):
@@ -122,15 +121,11 @@ def paired_bootstrap(
     images = _differences(rows, first, second, metric)
     generator = np.random.default_rng(seed)
     sites, redrawn, number = [], [], 0
-    for holdout, site in images.groupby("holdout"):
+    for _, site in images.groupby("holdout"):
         sums, sizes = _clusters(site)
-        if len(sums) < 2:
-            raise DataError(
-                f"paired_bootstrap: expected at least two groups to redraw at {holdout}, found "
-                f"one; name the patients or sequences, or compare without this site"
-            )
         picks = generator.integers(len(sums), size=(draws, len(sums)))
-        redrawn.append(sums[picks].sum(axis=1) / sizes[picks].sum(axis=1))
+        means = sums[picks].sum(axis=1) / sizes[picks].sum(axis=1)
+        redrawn.append(means if len(sums) > 1 else np.full(draws, np.nan))
         sites.append(sums.sum() / sizes.sum())
         number += len(sums)
     low, high = np.quantile(np.mean(redrawn, axis=0), (0.025, 0.975))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deconfound.errors import DataError
 from deconfound.training.metrics import MethodResult
 
 
@@ -17,7 +18,7 @@ class PairedDifference:
         mean: between -1 and 1.
         low: lower end of the 95 % bootstrap interval over images.
         high: its upper end.
-        images: how many images both methods were scored on.
+        images: how many images.
     """
 
     mean: float
@@ -46,12 +47,22 @@ def paired_difference(
         seed: of the resampling.
 
     Returns:
-        The difference, or None where fewer than two images are shared.
+        The difference, or None for fewer than two images.
+
+    Raises:
+        DataError: the two were scored on different images; none is left out in silence.
     """
-    _, one, other = np.intersect1d(first.index, second.index, return_indices=True)
-    if len(one) < 2:
+    order, other = np.argsort(first.index), np.argsort(second.index)
+    if not np.array_equal(first.index[order], second.index[other]):
+        apart = np.setxor1d(first.index, second.index)
+        raise DataError(
+            f"{first.method} and {second.method}: expected scores of the same images, found "
+            f"{len(apart)} that one of them lacks; evaluate both on the same site"
+        )
+    images = len(order)
+    if images < 2:
         return None
-    differences = second.dice[other] - first.dice[one]
-    picks = np.random.default_rng(seed).integers(len(one), size=(draws, len(one)))
+    differences = second.dice[other] - first.dice[order]
+    picks = np.random.default_rng(seed).integers(images, size=(draws, images))
     low, high = np.quantile(differences[picks].mean(axis=1), (0.025, 0.975))
-    return PairedDifference(float(differences.mean()), float(low), float(high), len(one))
+    return PairedDifference(float(differences.mean()), float(low), float(high), images)

@@ -213,11 +213,23 @@ def _stored(
     augment: JointAugment | None = None,
 ) -> FolderDataset:
     """Return images from disk; in the multi-class task, masks of no named class hold 0 to K."""
+    _require_named(samples, pack)
     multiclass = config.task == "multiclass"
     if multiclass:
         rule = ClassMask(len(pack.class_names))
         samples = [s if s.class_name else replace(s, mask_rule=rule) for s in samples]
     return FolderDataset(samples, config.image_size, pack.class_names, sites, augment, multiclass)
+
+
+def _require_named(samples: Sequence[Sample], pack: PromptPack) -> None:
+    """Refuse a lesion that the pack has no name for."""
+    for sample in samples:
+        if sample.class_name is not None and sample.class_name not in pack.class_names:
+            raise DataError(
+                f"{sample.image}: expected a class of the pack {pack.name} "
+                f"({', '.join(pack.class_names)}), found {sample.class_name!r}; give the pack that "
+                f"names it with --pack, or change the name in one of the two"
+            )
 
 
 def _check_classes(pack: PromptPack) -> None:

@@ -100,6 +100,11 @@ def test_groups_of_two_sites_are_not_the_same_group() -> None:
     assert not {*group_ids(train)} & {*group_ids(held)}
 
 
+def test_frames_of_one_name_in_two_folders_are_nobodys_twice() -> None:
+    frames = [Sample(Path(folder) / "1.png", Path("m.png"), "a") for folder in ("x", "y")]
+    assert len({*group_ids(frames)}) == 2
+
+
 def test_leave_one_site_out() -> None:
     sites = [_site("north"), _site("south"), _site("east")]
     fold = leave_one_site_out(sites, "south")

@@ -55,6 +55,16 @@ def test_a_report_speaks_of_the_packs_modality_alone(told: str) -> None:
     assert not [word for word in ("endoscop", "polyp", " scope", " lamp") if word in own]
 
 
+def test_a_lesion_that_the_pack_has_no_name_for_is_told_with_the_flag(tmp_path, capsys) -> None:
+    path = manifest(tmp_path)
+    path.write_text(path.read_text().replace("polyp", "mass"))
+    assert main(["train", "--data", str(path), "--out", str(tmp_path / "run")]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "expected a class of the pack endoscopy (polyp" in told
+    assert "found 'mass'" in told
+    assert "--pack" in told
+
+
 def test_a_report_tells_that_an_oracle_chose_the_epochs(told: str) -> None:
     assert "This is an oracle" in told
     assert "had no say in it" not in told

@@ -247,13 +247,18 @@ def test_missing_partners_are_named() -> None:
 
 def test_what_cannot_be_compared_is_refused() -> None:
     rows = two_methods(np.zeros(4), ["p", "p", "p", "p"])
-    with pytest.raises(DataError, match="at least two groups to redraw at North, found one"):
-        paired_bootstrap(rows, "baseline", "ours")
     mixed = rows.assign(group=["p", "q"] * 2 + ["q", "p"] * 2)
     with pytest.raises(DataError, match=r"one group for image 0000\.png of North, .*'p' and 'q'"):
         paired_bootstrap(mixed, "baseline", "ours")
     with pytest.raises(DataError, match="choose one backbone"):
         paired_bootstrap(pd.concat([rows, rows.assign(backbone="big")]), "baseline", "ours")
+
+
+def test_one_patient_leaves_a_difference_without_an_interval() -> None:
+    found = paired_bootstrap(two_methods(np.full(4, 0.1), ["p"] * 4), "baseline", "ours")
+    assert found.mean == pytest.approx(0.1)
+    assert np.isnan([found.low, found.high]).all()
+    assert not found.settled
 
 
 def test_nobodys_images_are_apart_and_names_of_groups_are_a_sites_own() -> None:

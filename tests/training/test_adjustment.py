@@ -147,6 +147,14 @@ def test_mediators_are_never_set_and_guesses_are_told() -> None:
     assert "nothing draws blur" in notes[1]
 
 
+def test_a_pack_can_say_that_nothing_draws_a_confounder() -> None:
+    pack = PromptPack.load("endoscopy").to_mapping()
+    pack["groups"][0]["confounders"][0]["render"] = "nothing"  # its words suggest blur
+    operations, notes = drawable(PromptPack.from_mapping(pack))
+    assert "blur" not in operations
+    assert notes == ("nothing draws blur: left to transplanting and restyling",)
+
+
 def test_nothing_is_said_of_drawing_where_nothing_is_drawn() -> None:
     pack = PromptPack.load("endoscopy").to_mapping()
     pack["groups"][0]["confounders"][0]["render"] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.functional.segmentation import dice_score, mean_iou
 
-from deconfound.errors import ShapeError
+from deconfound.errors import DataError, ShapeError
 from deconfound.overlap import BOTH_EMPTY, predicted_mask
 from deconfound.training.comparison import paired_difference
 from deconfound.training.metrics import MethodResult, SegmentationMetrics
@@ -182,9 +183,16 @@ def test_bootstrap_interval_agrees_with_the_normal_one() -> None:
     assert found.high - found.mean == pytest.approx(half, rel=0.1)
 
 
-def test_paired_difference_uses_shared_images_only() -> None:
-    one, other = of_dice("a", np.zeros(5)), of_dice("b", np.ones(5), start=3)
-    found = paired_difference(one, other)
-    assert found is not None
-    assert (found.images, found.mean) == (2, 1.0)
-    assert paired_difference(one, of_dice("b", np.ones(5), start=4)) is None
+def test_a_paired_difference_leaves_no_image_out() -> None:
+    one = of_dice("a", np.zeros(5))
+    with pytest.raises(DataError, match="a and b: expected scores of the same images, found 6"):
+        paired_difference(one, of_dice("b", np.ones(5), start=3))
+    with pytest.raises(DataError, match="found 1 that one of them lacks"):
+        paired_difference(one, of_dice("b", np.ones(4)))
+
+
+def test_a_paired_difference_needs_no_order_and_two_images() -> None:
+    one, other = of_dice("a", np.zeros(3)), of_dice("b", np.array([0.1, 0.2, 0.6]))
+    turned = replace(other, index=other.index[::-1], dice=other.dice[::-1])
+    assert paired_difference(one, turned) == paired_difference(one, other)
+    assert paired_difference(of_dice("a", np.zeros(1)), of_dice("b", np.ones(1))) is None

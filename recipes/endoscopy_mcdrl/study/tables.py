@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -135,8 +136,8 @@ def difference_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
         tuple(rows),
         (
             "On the same frames, averaged over seeds and then over sites; whole patients or video "
-            "sequences are redrawn, where they are known. The best rival is the best of these very "
-            "results, which favours it.",
+            "sequences are redrawn, where they are known; a site with one of them leaves no "
+            "interval. The best rival is the best of these very results, which favours it.",
             *_oracle_note(settings),
         ),
     )
@@ -298,7 +299,9 @@ def _percent(row: Any, scale: float = 100.0) -> str:
 
 def _difference(frame: pd.DataFrame, first: str, second: str) -> str:
     found = paired_bootstrap(frame, first, second)
-    text = f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    text = f"{100 * found.mean:+.1f}"
+    if not isnan(found.low):
+        text += f" [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
     return text.replace("-", "−")
 
 
