@@ -9,7 +9,11 @@ from deconfound.diagnostics.agreement import (
 )
 from deconfound.diagnostics.attention import AttentionDivergence, attention_divergence
 from deconfound.diagnostics.batch import Batch, take_evenly
-from deconfound.diagnostics.counterfactual import Counterfactuals, counterfactual_masks
+from deconfound.diagnostics.counterfactual import (
+    Counterfactuals,
+    counterfactual_masks,
+    mask_jensen_gap,
+)
 from deconfound.diagnostics.dictionary_health import (
     DictionaryHealth,
     NearDuplicate,
@@ -58,6 +62,7 @@ __all__ = [
     "jensen_gap",
     "kernel_independence",
     "leave_out",
+    "mask_jensen_gap",
     "measure",
     "overlap_warnings",
     "readings",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from deconfound.diagnostics.swapping import Only, Remembering, swapped
+from deconfound.diagnostics.swapping import Only, PriorAverage, Remembering, swapped
 from deconfound.errors import ConfigurationError, ShapeError
 
 if TYPE_CHECKING:
@@ -61,6 +61,30 @@ def counterfactual_masks(
     names = model.dictionary().names
     ask = _features(model, images) if do is None else _pictures(model, images, do)
     return Counterfactuals(names, torch.stack([probabilities(ask(m)) for m in range(len(names))]))
+
+
+@torch.no_grad()
+def mask_jensen_gap(model: CausalSegmenter, images: Tensor, under: Counterfactuals) -> Tensor:
+    """Return Σ_z P(z) p(mask | A(f, z)) - p(mask | Σ_z P(z) A(f, z)), pixel by pixel.
+
+    What it costs to average the features of regions, as every estimator does inside of a model,
+    in place of the masks; the head is the whole decoder (`deconfound.diagnostics.jensen_gap`).
+
+    Args:
+        model: left as it was found; decodes once more.
+        images: (B, 3, H, W), RGB in [0, 1].
+        under: the counterfactual masks of the same images in feature space.
+
+    Returns:
+        (B, C, H, W), in [-1, 1].
+
+    Raises:
+        ConfigurationError: a layer that declares no effects.
+    """
+    prior = model.dictionary().prior
+    with swapped(model, intervention=PriorAverage(model.intervention)):
+        before = probabilities(model(model.normalize(images)))
+    return torch.einsum("m, m b c h w -> b c h w", prior, under.probabilities) - before
 
 
 def probabilities(logits: Tensor) -> Tensor:

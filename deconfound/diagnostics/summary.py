@@ -13,7 +13,12 @@ from torch import Tensor
 from deconfound.diagnostics.agreement import Agreement, agreements, readings
 from deconfound.diagnostics.attention import AttentionDivergence, attention_divergence
 from deconfound.diagnostics.batch import Batch
-from deconfound.diagnostics.counterfactual import Counterfactuals, Do, counterfactual_masks
+from deconfound.diagnostics.counterfactual import (
+    Counterfactuals,
+    Do,
+    counterfactual_masks,
+    mask_jensen_gap,
+)
 from deconfound.diagnostics.dictionary_health import DictionaryHealth, dictionary_health
 from deconfound.diagnostics.invariance import (
     KernelTest,
@@ -56,7 +61,9 @@ class WhatWasUsed:
         attention: None where the intervention is passed by.
         leave_out: None for a dictionary of one, or of which only one has a prior.
         counterfactual: in feature space; None for a layer without effects.
-        done: the same, with do(z) carried out on images; None where it was not asked for.
+        jensen: (B, H, W), how far averaging before the decoder moves a pixel's probability, that of
+            the channel that moves most; None where there is no `counterfactual`.
+        done: `counterfactual`, with do(z) carried out on images; None where it was not asked for.
         posterior: by site, from the prompts and the image embedding.
         overlap: cells class × confounder that are almost empty.
         probe: of the mean of F_ca over an image's regions; None for a single site, or too few.
@@ -74,6 +81,7 @@ class WhatWasUsed:
     attention: AttentionDivergence | None
     leave_out: LeaveOut | None
     counterfactual: Counterfactuals | None
+    jensen: Tensor | None
     done: Counterfactuals | None
     posterior: SitePosterior
     overlap: tuple[OverlapWarning, ...]
@@ -115,6 +123,7 @@ def what_was_used(
     posterior = read_posterior(seen.pooled, prompts, temperature, bias).cpu()
     few = images[_spread(len(images), CLOSE_LOOK)]
     has_effects = model.intervening and isinstance(model.intervention, HasEffects)
+    under = counterfactual_masks(model, few) if has_effects else None
     return WhatWasUsed(
         names=tuple(words.get(name, name) for name in z.names),
         prompts=prompts.names,
@@ -123,7 +132,8 @@ def what_was_used(
         close=few,
         attention=attention_divergence(seen.weights, z.prior) if model.intervening else None,
         leave_out=leave_out(model, few) if int((z.prior > 0).sum()) > 1 else None,
-        counterfactual=counterfactual_masks(model, few) if has_effects else None,
+        counterfactual=under,
+        jensen=None if under is None else mask_jensen_gap(model, few, under).abs().amax(dim=1),
         done=None if do is None else counterfactual_masks(model, few, do),
         posterior=site_posterior(posterior, batch.site_index, batch.sites, prompts.names),
         overlap=overlap_warnings(

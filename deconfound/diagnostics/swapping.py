@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from deconfound.dictionaries import ConfounderDictionary
 from deconfound.errors import ConfigurationError
+from deconfound.estimators.base import average, prior_weights
 from deconfound.interventions import HasEffects, InterventionLayer
 from deconfound.types import Confounders, Intervened, Regions, VisualFeatures
 
@@ -57,12 +58,7 @@ class Only(InterventionLayer):
 
     def __init__(self, layer: InterventionLayer, chosen: int) -> None:
         super().__init__()
-        if not isinstance(layer, HasEffects):
-            raise ConfigurationError(
-                f"do(z = m) in feature space: expected a layer with `effects`, found "
-                f"{type(layer).__name__}; take film or gated_mlp, or do(z) on images"
-            )
-        self.layer: HasEffects = layer
+        self.layer = _with_effects(layer)
         self.chosen = chosen
 
     def forward(self, regions: Regions, confounders: Confounders) -> Intervened:
@@ -72,6 +68,24 @@ class Only(InterventionLayer):
         weights = regions.features.new_zeros(*regions.features.shape[:2], len(confounders.names))
         weights[..., self.chosen] = 1
         return Intervened(self.layer.effects(regions, z)[:, 0], weights)
+
+
+class PriorAverage(InterventionLayer):
+    """Σ_m P(z_m) A(f, z_m) of another layer, whatever estimator it has.
+
+    Args:
+        layer: an intervention with effects.
+    """
+
+    def __init__(self, layer: InterventionLayer) -> None:
+        super().__init__()
+        self.layer = _with_effects(layer)
+
+    def forward(self, regions: Regions, confounders: Confounders) -> Intervened:
+        """Return the mean effect, which has the prior's weights."""
+        effects = self.layer.effects(regions, confounders)
+        weights = prior_weights(regions, confounders.prior)
+        return Intervened(average(effects, weights, regions.features), weights)
 
 
 class Remembering(nn.Module):
@@ -91,3 +105,12 @@ class Remembering(nn.Module):
         if self.answer is None:
             self.answer = self.tower(images)
         return self.answer
+
+
+def _with_effects(layer: InterventionLayer) -> HasEffects:
+    if not isinstance(layer, HasEffects):
+        raise ConfigurationError(
+            f"do(z = m) in feature space: expected a layer with `effects`, found "
+            f"{type(layer).__name__}; take film or gated_mlp, or do(z) on images"
+        )
+    return layer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from deconfound.diagnostics import Counterfactuals, counterfactual_masks
+from deconfound.diagnostics import Counterfactuals, counterfactual_masks, mask_jensen_gap
 from deconfound.diagnostics.swapping import FixedDictionary, swapped
 from deconfound.errors import ConfigurationError, ShapeError
 from deconfound.types import Confounders
@@ -42,6 +42,31 @@ def test_the_spread_is_a_standard_deviation() -> None:
     p = torch.rand(5, 2, 3, 4, 4, dtype=torch.float64)
     expected = torch.as_tensor(p.numpy().std(axis=0).max(axis=1))
     torch.testing.assert_close(Counterfactuals(("z",) * 5, p).spread, expected)
+
+
+@pytest.mark.parametrize("estimator", ["enumeration", "attention"])
+def test_the_jensen_gap_is_the_mean_of_the_masks_less_the_mask_of_the_mean(
+    build, images, estimator
+) -> None:
+    model = build({"name": "gated_mlp", "estimator": estimator})
+    under = counterfactual_masks(model, images)
+    gap = mask_jensen_gap(model, images, under)
+    assert gap.shape == (4, 1, 32, 32)
+    assert gap.abs().max() > 1e-6
+    if estimator == "enumeration":  # the model's own answer is then the mask of the mean
+        with torch.no_grad():
+            own = model(model.normalize(images)).sigmoid()
+        prior = model.dictionary().prior[:, None, None, None, None]
+        torch.testing.assert_close(gap, (prior * under.probabilities).sum(0) - own)
+
+
+def test_a_confounder_that_does_nothing_leaves_no_gap(build, images) -> None:
+    model = build("film")
+    z = model.dictionary()
+    same = Confounders(z.embeddings[:1].expand(3, -1), torch.ones(3) / 3, z.names[:3])
+    with swapped(model, dictionary=FixedDictionary(same)):
+        gap = mask_jensen_gap(model, images, counterfactual_masks(model, images))
+    assert gap.abs().max() < 1e-6
 
 
 def test_on_images_it_is_what_the_model_says_of_the_done_images(build, images) -> None:

@@ -43,6 +43,7 @@ def used() -> WhatWasUsed:
         attention=attention_divergence(torch.eye(3)[None], prior),
         leave_out=LeaveOut(NAMES, change, torch.zeros(3, 2)),
         counterfactual=Counterfactuals(NAMES, probabilities),
+        jensen=torch.zeros(2, 8, 8).index_fill(0, torch.tensor([0]), 0.02),
         done=None,
         posterior=site_posterior(
             torch.eye(3)[[0, 0, 1, 2]], torch.tensor([0, 0, 0, 1]), "ABC", NAMES
@@ -75,6 +76,7 @@ def test_sentences_say_the_numbers(used) -> None:
     assert "features do not visibly depend on the site given the class (p = 0.4" in text
     # half of one image of two has values 0.8, 0.5, 0.5: a standard deviation of 0.3·√2/3
     assert "varies by 3.5 points on average and by 14 at most" in text
+    assert "by 1.00 points on average and by 2.0 at most (Jensen gap)" in text
     assert "3 embeddings fill 3.0 directions; no two of them say the same" in text
     assert "polyp under z0: expected about 4.0 images, found 0.1; polyp under z1" in text
     assert "z5: expected about 4.0 images, found 0.1; and 2 more." in text
@@ -98,7 +100,8 @@ def test_every_drawing_has_words_and_the_pages_colours(used) -> None:
 def test_the_spread_is_shown_where_there_is_one_and_pictures_may_be(used) -> None:
     shown = page(used)
     assert [image["alt"] for image in shown.all("img")] == [
-        "Image 2: where its mask depends on the confounder, up to 14 points"
+        "Image 2: where its mask depends on the confounder, up to 14 points",
+        "Image 1: where averaging early changes its mask, up to 2 points",
     ]
     context = ReportContext("A run", "E", {}, (result("baseline", 0.7, 0.7, 0.7),), used=used)
     assert not Page(render_report(context, pictures=False)).all("img")
@@ -110,6 +113,7 @@ def test_it_works_with_the_least_there_can_be(used) -> None:
         attention=None,
         leave_out=None,
         counterfactual=None,
+        jensen=None,
         overlap=(),
         probe=None,
         probe_before=None,

@@ -102,14 +102,14 @@ def _used(context: ReportContext, pictures: bool) -> dict[str, Any] | None:
     """Return what the section about the model's use of its dictionary shows, if there is one."""
     if context.used is None:
         return None
-    from deconfound.training.report.used import spread_panels, used_panels
+    from deconfound.training.report.used import used_maps, used_panels
     from deconfound.training.report.used_words import overlap_sentences, used_sentences
 
     return {
         "sentences": used_sentences(context.used),
         "warnings": overlap_sentences(context.used),
         "panels": used_panels(context.used),
-        "pictures": spread_panels(context.used) if pictures else [],
+        "maps": used_maps(context.used) if pictures else [],
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -29,6 +30,15 @@ VISIBLE = 0.005
 """Spread of a pixel's probability from which an image is shown."""
 
 
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """Maps over a few images, with what they are of."""
+
+    title: str
+    caption: str
+    panels: Sequence[Panel]
+
+
 def used_panels(used: WhatWasUsed) -> list[Panel]:
     """Draw whatever there is: attention, leave-out, posterior by site, prompts against pixels."""
     panels = []
@@ -42,21 +52,42 @@ def used_panels(used: WhatWasUsed) -> list[Panel]:
     return panels
 
 
-def spread_panels(used: WhatWasUsed) -> list[Panel]:
-    """Draw where the mask depends on the confounder, on the images that say most about it."""
-    told = used.done or used.counterfactual
-    if told is None:
-        return []
-    spread = told.spread.cpu().numpy()
-    rows = np.argsort(-spread.mean(axis=(1, 2)), kind="stable")[:PICTURES]
-    rows = rows[spread[rows].max(axis=(1, 2)) >= VISIBLE]
+def used_maps(used: WhatWasUsed) -> list[Maps]:
+    """Draw what is a number for every pixel, on the images that say most about it."""
+    under = used.done or used.counterfactual
+    maps = []
+    if under is not None:
+        maps.append(
+            Maps(
+                "Where the mask depends on the confounder",
+                "Standard deviation of a pixel's probability over the confounders.",
+                _heat_panels(used.close, under.spread, "where its mask depends on the confounder"),
+            )
+        )
+    if used.jensen is not None:
+        maps.append(
+            Maps(
+                "Where averaging early changes the mask",
+                "The Jensen gap: a pixel's mean probability over the confounders, less that of the "
+                "mean over the confounders.",
+                _heat_panels(used.close, used.jensen, "where averaging early changes its mask"),
+            )
+        )
+    return [one for one in maps if one.panels]
+
+
+def _heat_panels(images: Tensor, heat: Tensor, what: str) -> list[Panel]:
+    """Draw a heat map (B, H, W) in probability on the images that it is most about."""
+    values = heat.cpu().numpy()
+    rows = np.argsort(-values.mean(axis=(1, 2)), kind="stable")[:PICTURES]
+    rows = rows[values[rows].max(axis=(1, 2)) >= VISIBLE]
     panels = []
     for row in sorted(rows.tolist()):
-        picture = sized(to_picture(used.close[row].cpu().numpy()))
-        largest = f"up to {100 * spread[row].max():.0f} points"
-        drawn = draw_heat(picture, spread[row])
-        alt = f"Image {row + 1}: where its mask depends on the confounder, {largest}"
-        panels.append(Panel(f"Image {row + 1}", largest, embedded(drawn), alt))
+        picture = sized(to_picture(images[row].cpu().numpy()))
+        largest = f"up to {100 * values[row].max():.0f} points"
+        alt = f"Image {row + 1}: {what}, {largest}"
+        drawn = embedded(draw_heat(picture, values[row]))
+        panels.append(Panel(f"Image {row + 1}", largest, drawn, alt))
     return panels
 
 

@@ -13,7 +13,8 @@ SURE = 0.05
 
 def used_sentences(used: WhatWasUsed) -> list[str]:
     """Say what is not drawn: whether features know the site, and what the dictionary holds."""
-    return [said for said in (_site(used), _kernel(used), _spread(used), _health(used)) if said]
+    told = (_site(used), _kernel(used), _spread(used), _jensen(used), _health(used))
+    return [said for said in told if said]
 
 
 def overlap_sentences(used: WhatWasUsed) -> list[str]:
@@ -69,6 +70,16 @@ def _spread(used: WhatWasUsed) -> str:
         f"When each confounder is set in {where} in turn, the probability of a pixel varies by "
         f"{100 * float(told.spread.mean()):.1f} points on average and by "
         f"{100 * float(told.spread.max()):.0f} at most (standard deviation over confounders)."
+    )
+
+
+def _jensen(used: WhatWasUsed) -> str:
+    if used.jensen is None:
+        return ""
+    return (
+        f"Averaging over confounders before the decoder rather than after it moves the probability "
+        f"of a pixel by {100 * float(used.jensen.mean()):.2f} points on average and by "
+        f"{100 * float(used.jensen.max()):.1f} at most (Jensen gap)."
     )
 
 
