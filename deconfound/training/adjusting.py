@@ -14,6 +14,7 @@ from deconfound.training.adjustment import Adjustment, AdjustmentSettings
 from deconfound.training.calibrating import fitted_temperature
 from deconfound.training.loading import ImageDataset
 from deconfound.training.reading import TEMPERATURE, Watch, embed, named_confounders
+from deconfound.training.transplanting import transplanted_share
 
 NEARLY_EQUAL = 0.98
 """Share of the images above which an effective sample size says that weights do nothing."""
@@ -34,7 +35,7 @@ def build_adjustment(
         images: the training images.
         pack: says which confounders can be drawn, and by what.
         progress: called with how many images were read, and of how many; from the start for each
-            of two readings, where one calibrates the other.
+            reading, where one calibrates another or the surroundings are read too.
 
     Raises:
         ConfigurationError: a calibration of weights that are not asked for, or one for which too
@@ -47,13 +48,6 @@ def build_adjustment(
         )
     operations, drawn = drawable(pack)
     notes = drawn if settings.render or settings.calibrate else ()
-    doing: list[Doing] = []
-    if settings.transplant:
-        doing.append(Transplant(settings.transplant, settings.tone))
-    if settings.restyle:
-        doing.append(Restyle(settings.restyle))
-    if settings.render and operations:
-        doing.append(Render(operations, settings.render))
     weights = None
     if settings.weighs:
         temperature = TEMPERATURE
@@ -74,6 +68,17 @@ def build_adjustment(
                 "weights are nearly equal, and balancing does next to nothing: either classes and "
                 "confounders do not go together, or the model does not tell the confounders apart",
             )
+    share = settings.transplant
+    if share == "auto":
+        share, told = transplanted_share(model, images, weights, progress)
+        notes += told
+    doing: list[Doing] = []
+    if share:
+        doing.append(Transplant(share, settings.tone))
+    if settings.restyle:
+        doing.append(Restyle(settings.restyle))
+    if settings.render and operations:
+        doing.append(Render(operations, settings.render))
     weigh: Literal["loss", "sampler"] = "loss" if settings.weighting == "loss" else "sampler"
     return Adjustment(tuple(doing), weights, weigh, notes if doing or weights is not None else ())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,9 +21,11 @@ class AdjustmentSettings(BaseModel):
     The defaults are the default training configuration (docs/results/causal.md has what was tried).
 
     Attributes:
-        transplant: share of the training pictures whose lesion is put into other surroundings.
+        transplant: share of the training pictures whose lesion is put into other surroundings;
+            ``auto``, as large a one as the surroundings still tell of the class among weighted
+            images (`deconfound.training.transplanting`).
         tone: what a transplanted lesion takes of its new place: ``style``, the donor's colours as a
-            whole; ``gain``, light and tint right about it; ``none``.
+            whole; ``gain``, light and tint right about it; ``either``, by a coin; ``none``.
         restyle: share that takes colours and light of another picture.
         render: share onto which a confounder of the pack is drawn.
         weighting: balance classes and confounders by the VLM's reading of each picture: ``none``,
@@ -35,8 +37,8 @@ class AdjustmentSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    transplant: float = Field(default=0.5, ge=0, le=1)
-    tone: Tone = "style"
+    transplant: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
+    tone: Tone = "either"
     restyle: float = Field(default=0.0, ge=0, le=1)
     render: float = Field(default=0.0, ge=0, le=1)
     weighting: Literal["none", "loss", "sampler"] = "sampler"

@@ -13,7 +13,6 @@ from deconfound.data import (
     FolderDataset,
     JointAugment,
     Sample,
-    group_ids,
     leave_one_site_out,
     split_by_group,
     split_samples,
@@ -186,16 +185,6 @@ def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Co
         done += len(part)
     counts = ", ".join(f"{site.name} {len(site.samples)}" for site in sites)
     return Cohort(*parts, fold.target.name, names, f"{config.data} ({counts})")
-
-
-def patients(images: ImageSet) -> list[str] | None:
-    """Return the patient of each image; a frame of nobody's is on its own. None: nobody knows."""
-    if isinstance(images, FolderDataset):
-        return group_ids(images.samples)
-    if images.groups is None:
-        return None
-    where = images.site_index.tolist()
-    return [f"{site}/{group}" for site, group in zip(where, images.groups, strict=True)]
 
 
 def spread(samples: Sequence[Sample], most: int | None) -> Sequence[Sample]:

@@ -39,7 +39,7 @@ TITLES: dict[str, str] = {
 GRIDS: dict[str, tuple[Setting, ...]] = {
     "mcdrl": ({"lambda_causal": 0.5}, {"lambda_causal": 0.1}, {"lambda_causal": 1.0}),
     "mcdrl_literal": ({"lambda_causal": 0.5}, {"lambda_causal": 0.1}, {"lambda_causal": 1.0}),
-    "adjusted": ({"transplant": 0.5}, {"transplant": 0.25}, {"transplant": 0.75}),
+    "adjusted": ({"transplant": "auto"}, {"transplant": 0.25}, {"transplant": 0.75}),
     "mcdrl_without_mtrs": ({},),
     "mcdrl_without_cdrl": ({},),
 }

@@ -12,6 +12,7 @@ from rich.console import Console
 from torch.utils.data import ConcatDataset, default_collate
 
 from deconfound import CausalSegmenter
+from deconfound.data.patients import patients
 from deconfound.diagnostics import WhatWasUsed, drawn, take_evenly, what_was_used
 from deconfound.dictionaries import dictionaries
 from deconfound.overlap import predicted_mask
@@ -20,7 +21,7 @@ from deconfound.training import History, MethodResult, ReportContext, RunFolder,
 from deconfound.training.report import ConfounderEntry, Example
 from deconfound.types import Explanation
 
-from .cohort import Cohort, ImageSet, patients
+from .cohort import Cohort, ImageSet
 from .config import RecipeConfig, load_profile
 from .console import note
 from .methods import title_of

@@ -305,7 +305,7 @@ def test_a_damaged_cell_is_named(tmp_path, tiny_weights):
         (["table", "main", "--methods", "dan"], "dann"),
         (["table", "main", "--holdouts", "E-colonscopy"], "E-colonoscopy"),
         (["table", "main", "--devices", "2"], "--executor and --jobs-at-once"),
-        (["table", "main", "--transplant", "0.9"], "tries 0.5, 0.25, 0.75 for adjusted"),
+        (["table", "main", "--transplant", "0.9"], "tries auto, 0.25, 0.75 for adjusted"),
         (["ablate", "depth", "--lambda-causal", "0.2"], "tries 0.5, 0.1, 1.0 for mcdrl"),
     ],
 )

@@ -158,7 +158,7 @@ def test_a_pack_can_say_that_nothing_draws_a_confounder() -> None:
 def test_nothing_is_said_of_drawing_where_nothing_is_drawn() -> None:
     pack = PromptPack.load("endoscopy").to_mapping()
     pack["groups"][0]["confounders"][0]["render"] = None
-    settings = AdjustmentSettings(weighting="none")
+    settings = AdjustmentSettings(transplant=0.5, weighting="none")
     built = PromptPack.from_mapping(pack)
     assert build_adjustment(settings, None, Disks(), built).notes == ()
     drawing = settings.model_copy(update={"render": 0.1})

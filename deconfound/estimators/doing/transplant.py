@@ -15,7 +15,7 @@ from deconfound.estimators.doing.paint_over import paint_over
 from deconfound.estimators.doing.rescale import rescaled
 from deconfound.estimators.doing.style import restyled, style_of
 
-Tone = Literal["style", "gain", "none"]
+Tone = Literal["either", "style", "gain", "none"]
 
 
 @doings.register("transplant")
@@ -37,7 +37,9 @@ class Transplant(Doing):
         tone: what the lesion takes of its new place. ``style``: mean and covariance of the donor's
             colours, measured over the whole surroundings. ``gain``: brightness and tint of the
             tissue right about it (`local_gain`), which a vignette or a black frame elsewhere in
-            the picture has no part in. ``none``: nothing.
+            the picture has no part in. ``either``: one of the two, by a coin for each picture, as
+            neither is right of every confounder, and what one of them leaves on the lesion of the
+            place it comes from the other does not. ``none``: nothing.
         zoom: largest change of the lesion's size, 1 or more; factors are spread evenly, in
             logarithms, from its inverse to itself. It sets the distance, and takes from the size
             what it tells of the class; 1 leaves sizes alone.
@@ -47,7 +49,7 @@ class Transplant(Doing):
         UnknownNameError: another tone.
     """
 
-    def __init__(self, probability: float = 0.5, tone: Tone = "style", zoom: float = 1.0) -> None:
+    def __init__(self, probability: float = 0.5, tone: Tone = "either", zoom: float = 1.0) -> None:
         super().__init__(probability)
         if tone not in get_args(Tone):
             raise unknown_name("tone of a transplant", str(tone), get_args(Tone))
@@ -61,19 +63,28 @@ class Transplant(Doing):
         donors = torch.randperm(len(pictures.image), generator=generator)
         donors = donors.to(pictures.image.device)
         around = paint_over(pictures.take(donors))
-        if self.tone == "style":
+        by_style = self._by_style(len(donors), generator).to(donors.device)
+        if by_style.any():
             own = style_of(pictures)
-            pictures = pictures.with_image(restyled(pictures.image, own, own.take(donors)))
+            styled = pictures.with_image(restyled(pictures.image, own, own.take(donors)))
+            pictures = pictures.where(by_style, styled)
         if self.zoom > 1:
             spread = 2 * torch.rand(len(donors), generator=generator) - 1
             pictures = rescaled(pictures, self.zoom**spread)
         image, lesion = pictures.image, pictures.mask > 0
-        if self.tone == "gain":
-            image = (image * local_gain(image, around.image, lesion)).clamp(0, 1)
+        if self.tone in ("gain", "either"):
+            lit = (image * local_gain(image, around.image, lesion)).clamp(0, 1)
+            image = torch.where(by_style[:, None, None, None], image, lit)
         share = soft_edge(lesion)
         merged = share * image + (1 - share) * around.image
         mask = torch.where(lesion, pictures.mask, around.mask)
         return Pictures(merged, mask, _classes(lesion, pictures, around))
+
+    def _by_style(self, count: int, generator: torch.Generator) -> Tensor:
+        """Say for each picture whether its lesion takes the donor's style, (count,)."""
+        if self.tone == "either":
+            return torch.rand(count, generator=generator) < 0.5
+        return torch.full((count,), self.tone == "style")
 
     def options(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -49,6 +49,11 @@ class TestTransplantByLocalGain(DoingContract):
         return Transplant(probability, tone="gain")
 
 
+class TestTransplantByStyle(DoingContract):
+    def make(self, probability):
+        return Transplant(probability, tone="style")
+
+
 class TestTransplantAtAnotherDistance(DoingContract):
     def make(self, probability):
         return Transplant(probability, zoom=2.0)
@@ -167,6 +172,20 @@ def test_a_dark_frame_far_away_has_no_part_in_a_gain() -> None:
     torch.testing.assert_close(local_gain(image, framed, lesion), torch.ones(1, 3, 1, 1))
     nowhere = torch.zeros_like(lesion)
     torch.testing.assert_close(local_gain(image, framed, nowhere), torch.ones(1, 3, 1, 1))
+
+
+def test_either_tone_is_the_style_or_the_gain_a_coin_for_each_picture() -> None:
+    before = sample_pictures()
+    either = Transplant(1.0, tone="either").do(before, torch.Generator().manual_seed(3)).image
+    tones = [
+        Transplant(1.0, tone=tone).do(before, torch.Generator().manual_seed(3)).image
+        for tone in ("style", "gain")
+    ]
+    differ = (tones[0] != tones[1]).flatten(1).any(dim=1)
+    styled, lit = ((either == one).flatten(1).all(dim=1) for one in tones)
+    assert (styled | lit).all()
+    assert (styled & differ).any()
+    assert (lit & differ).any()
 
 
 def test_after_a_transplant_the_surroundings_say_nothing_of_the_class() -> None:

@@ -1,0 +1,106 @@
+"""Are classes confounded, and do weights help? What surroundings say of a lesion's class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deconfound.errors import ShapeError
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """How often the class of a lesion is guessed from an image in which the lesion is not seen.
+
+    Attributes:
+        told: share of images whose class is guessed right, out of sample.
+        weighted: the same with weights, in learning and in counting; as `told` without weights.
+        chance: share of the most frequent class.
+        images: how many were guessed.
+    """
+
+    told: float
+    weighted: float
+    chance: float
+    images: int
+
+    @property
+    def left(self) -> float:
+        """How far the weighted guess lies from chance, 0, towards certainty, 1."""
+        return max(0.0, self.weighted - self.chance) / (1 - self.chance)
+
+
+def class_balance(
+    surroundings: np.ndarray,
+    class_index: np.ndarray,
+    weights: np.ndarray | None = None,
+    groups: Sequence[str] | None = None,
+) -> Balance | None:
+    """Guess classes from surroundings by logistic regression, cross-validated.
+
+    It is the balance diagnostic of propensity scores (Austin, Statistics in Medicine 2009) for
+    confounders that nobody has labelled: where class and surroundings are independent, or made so
+    by weights, the guess is as good as chance.
+
+    Args:
+        surroundings: (n, d), embeddings of images whose lesion is painted over.
+        class_index: (n,), the class of each lesion; -1, unknown or none, is left out.
+        weights: (n,), not negative.
+        groups: the patient of each image, who is never both learned from and guessed.
+
+    Returns:
+        The balance; None where fewer than two classes have `FOLDS` images and patients each.
+
+    Raises:
+        ShapeError: arrays that do not fit each other.
+    """
+    count = len(surroundings)
+    fits = surroundings.ndim == 2 and class_index.shape == (count,)
+    fits &= weights is None or weights.shape == (count,)
+    if not fits or (groups is not None and len(groups) != count):
+        raise ShapeError(
+            f"class balance: expected embeddings (n, d) with n classes, weights and groups, found "
+            f"{surroundings.shape}, {class_index.shape}, "
+            f"{None if weights is None else weights.shape} and "
+            f"{None if groups is None else len(groups)}"
+        )
+    who = np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1]
+    rows = _usable(class_index, who)
+    if not len(rows):
+        return None
+    features, classes, who = surroundings[rows], class_index[rows], who[rows]
+    told = _guessed(features, classes, who, np.ones(len(rows)))
+    weighted = told if weights is None else _guessed(features, classes, who, weights[rows])
+    largest = max(np.unique(classes, return_counts=True)[1])
+    return Balance(told, weighted, float(largest / len(rows)), len(rows))
+
+
+def _usable(classes: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return the rows of classes with enough patients; none where they are of one class."""
+    kept = [k for k in np.unique(classes[classes >= 0]) if _patients(classes, groups, k) >= FOLDS]
+    return np.flatnonzero(np.isin(classes, kept)) if len(kept) > 1 else np.array([], dtype=int)
+
+
+def _patients(classes: np.ndarray, groups: np.ndarray, k: int) -> int:
+    return len(np.unique(groups[classes == k]))
+
+
+def _guessed(
+    features: np.ndarray, classes: np.ndarray, groups: np.ndarray, weights: np.ndarray
+) -> float:
+    """Return the weighted share of classes that are guessed right out of sample."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    right = np.zeros(len(classes))
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    for learned, asked in folds.split(unit, classes, groups):
+        model = LogisticRegression(C=10, max_iter=1000)
+        model.fit(unit[learned], classes[learned], sample_weight=weights[learned])
+        right[asked] = model.predict(unit[asked]) == classes[asked]
+    return float(np.average(right, weights=weights))

@@ -1,0 +1,91 @@
+"""What surroundings tell of a class: chance where they are independent, the truth where not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deconfound.diagnostics.balance import FOLDS, Balance, class_balance
+from deconfound.errors import ShapeError
+
+
+def world(
+    strength: float, seed: int = 0, count: int = 900, classes: int = 3
+) -> tuple[np.ndarray, ...]:
+    """Embeddings that show a confounder, classes that go with it, and the confounder."""
+    source = np.random.default_rng(seed)
+    k = source.integers(classes, size=count)
+    z = np.where(source.random(count) < strength, k, source.integers(classes, size=count))
+    shown = np.eye(classes, 8)[z] + 0.1 * source.standard_normal((count, 8))
+    return shown, k, z
+
+
+@settings(max_examples=10)
+@given(st.floats(0, 1), st.integers(0, 1000))
+def test_what_is_told_is_how_often_class_and_confounder_go_together(strength, seed) -> None:
+    found = class_balance(*world(strength, seed)[:2])
+    assert found is not None
+    truth = strength + (1 - strength) / 3
+    assert found.told == pytest.approx(truth, abs=0.07)
+    assert found.left == pytest.approx(strength, abs=0.12)
+
+
+@settings(max_examples=10)
+@given(st.floats(0.2, 0.9), st.integers(0, 1000))
+def test_the_true_weights_leave_nothing_to_tell(strength, seed) -> None:
+    shown, k, z = world(strength, seed)
+    together = strength + (1 - strength) / 3
+    weights = np.where(k == z, 1 / 3 / together, 1 / 3 / ((1 - together) / 2))
+    found = class_balance(shown, k, weights)
+    assert found is not None
+    assert found.told > found.weighted
+    assert found.left < 0.2
+    useless = class_balance(shown, k, np.ones(len(k)))
+    assert useless is not None
+    assert useless.weighted == useless.told
+
+
+def test_a_patient_is_not_recognised() -> None:
+    # Every patient looks like nobody else and has one class: nothing can be learned for the next.
+    source = np.random.default_rng(0)
+    patient = np.repeat(np.arange(60), 5)
+    shown = source.standard_normal((60, 40))[patient]
+    alone = class_balance(shown, patient % 3)
+    together = class_balance(shown, patient % 3, groups=[f"p{i}" for i in patient])
+    assert alone is not None
+    assert together is not None
+    assert alone.told > 0.9
+    assert together.told < 0.5
+
+
+def test_where_nothing_can_be_told_there_is_no_answer() -> None:
+    shown, k, _ = world(0.5, count=40)
+    assert class_balance(shown, np.zeros_like(k)) is None
+    assert class_balance(shown, np.full_like(k, -1)) is None
+    rare = np.r_[np.ones(FOLDS - 1, dtype=int), np.zeros(40 - FOLDS + 1, dtype=int)]
+    assert class_balance(shown, rare) is None
+    assert class_balance(shown, k, groups=["p"] * 40) is None
+
+
+def test_unknown_and_rare_classes_are_left_out() -> None:
+    shown, k, _ = world(0.5, count=100)
+    k[:10], k[10:12] = -1, 7
+    found = class_balance(shown, k)
+    assert found is not None
+    assert found.images == 88
+
+
+def test_guesses_below_chance_leave_nothing() -> None:
+    assert Balance(told=0.2, weighted=0.2, chance=0.3, images=10).left == 0
+    assert Balance(told=1.0, weighted=1.0, chance=0.3, images=10).left == 1
+
+
+def test_arrays_that_do_not_fit_are_refused() -> None:
+    shown, k, _ = world(0.5, count=40)
+    for wrong in ((shown[:, 0], k), (shown, k[1:]), (shown, k, np.ones(3))):
+        with pytest.raises(ShapeError, match="class balance: expected embeddings"):
+            class_balance(*wrong)
+    with pytest.raises(ShapeError, match="and 2"):
+        class_balance(shown, k, groups=["a", "b"])
