@@ -8,6 +8,7 @@ from deconfound.diagnostics.agreement import (
     statistic_for,
 )
 from deconfound.diagnostics.attention import AttentionDivergence, attention_divergence
+from deconfound.diagnostics.balance import Balance, class_balance
 from deconfound.diagnostics.batch import Batch, take_evenly
 from deconfound.diagnostics.counterfactual import (
     Counterfactuals,
@@ -41,6 +42,7 @@ from deconfound.diagnostics.summary import WhatWasUsed, what_was_used
 __all__ = [
     "Agreement",
     "AttentionDivergence",
+    "Balance",
     "Batch",
     "Counterfactuals",
     "DictionaryHealth",
@@ -55,6 +57,7 @@ __all__ = [
     "agreement",
     "agreements",
     "attention_divergence",
+    "class_balance",
     "counterfactual_masks",
     "dictionary_health",
     "drawn",

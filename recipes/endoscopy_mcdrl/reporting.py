@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -34,25 +35,40 @@ LOOKED_AT = 256
 """Images that the section about the dictionary's use is made from."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came of one method.
+
+    Attributes:
+        result: its scores on the held-out site.
+        history: of its training.
+        remarks: what a reader should know of how it adjusted.
+    """
+
+    result: MethodResult
+    history: History
+    remarks: tuple[str, ...]
+
+
 def report(
     run: RunFolder,
     config: RecipeConfig,
     cohort: Cohort,
     pack: PromptPack,
-    results: Sequence[MethodResult],
-    histories: Sequence[History],
+    trained: Sequence[Trained],
     console: Console,
 ) -> None:
     """Write ``report.html`` into the run folder."""
     note(console, "writing the report")
+    results = [one.result for one in trained]
     models = [CausalSegmenter.from_pretrained(run.model_path(m)) for m in config.methods]
     examples = _examples(models, config, cohort, pack, results) if config.pictures else ()
     context = ReportContext(
         title=f"MCDRL on {pack.modality}",
         held_out=cohort.holdout,
-        ran=_summary(config, pack, cohort),
+        ran={**_summary(config, pack, cohort), **_adjusted(trained)},
         results=tuple(results),
-        histories=tuple(histories),
+        histories=tuple(one.history for one in trained),
         confounders=_confounders(models[-1]),
         examples=examples,
         class_names=pack.class_names,
@@ -113,6 +129,13 @@ def _summary(config: RecipeConfig, pack: PromptPack, cohort: Cohort) -> dict[str
         "Decoder": config.decoder,
         "Prompt pack": pack.name if config.pack == pack.name else f"{pack.name} ({config.pack})",
         "Training": f"{config.epochs} epochs, batches of {config.batch_size}, seed {config.seed}",
+    }
+
+
+def _adjusted(trained: Sequence[Trained]) -> dict[str, str]:
+    """Return what each method that adjusts found out about its training images."""
+    return {
+        f"{one.result.method}, adjusting": "; ".join(one.remarks) for one in trained if one.remarks
     }
 
 

@@ -14,7 +14,6 @@ from deconfound import CausalSegmenter
 from deconfound.errors import ConfigurationError
 from deconfound.packs import PromptPack
 from deconfound.training import (
-    History,
     MethodResult,
     RunFolder,
     TrainingProgress,
@@ -40,7 +39,7 @@ from .methods import (
     require_methods,
     title_of,
 )
-from .reporting import report, unfamiliar
+from .reporting import Trained, report, unfamiliar
 
 # What may differ between a run and its resumption.
 MAY_DIFFER = HARMLESS | {"resume", "out", "json_output", "pictures", "config"}
@@ -66,15 +65,15 @@ def main(arguments: Sequence[str]) -> None:
     note(console, f"held out   {cohort.holdout}, which training never sees; epochs are chosen on")
     note(console, f"           {_chosen_on(config, cohort)}")
     note(console, f"run folder {run.path}")
-    outcomes = [
+    trained = [
         _train_one(method, model, config, cohort, run, fabric, console)
         for method, model in models.items()
     ]
-    results = [result for result, _ in outcomes]
+    results = [one.result for one in trained]
     if not fabric.is_global_zero:
         return
     run.write_results({"held_out": cohort.holdout, **results_json(results)})
-    report(run, config, cohort, pack, results, [history for _, history in outcomes], console)
+    report(run, config, cohort, pack, trained, console)
     _conclude(config, run, cohort, results, time.monotonic() - started)
 
 
@@ -86,7 +85,7 @@ def _train_one(
     run: RunFolder,
     fabric: Fabric,
     console: Console,
-) -> tuple[MethodResult, History]:
+) -> Trained:
     """Train one method, keep its model, and score it on the held-out site."""
     criterion = build_criterion(method, config, model, cohort)
     counting(console, "fitting", lambda progress: fit_parts(model, cohort.train, progress))
@@ -122,7 +121,7 @@ def _train_one(
         batch_size=config.batch_size,
         workers=config.workers,
     )
-    return result, history
+    return Trained(result, history, adjustment.notes)
 
 
 def _unseen(config: RecipeConfig) -> str:

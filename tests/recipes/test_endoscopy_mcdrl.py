@@ -36,6 +36,8 @@ def test_a_run_folder_explains_itself(run: Path) -> None:
     page = (run / "report.html").read_text()
     assert "E-colonoscopy" in page
     assert "python -m recipes.endoscopy_mcdrl train" in page
+    assert "MCDRL + do(z), adjusting" in page
+    assert "surroundings: " in page
     assert "https://" not in page.replace("http://www.w3.org", "")
 
 
