@@ -267,6 +267,15 @@ def test_a_setting_of_a_later_version_had_its_default(tmp_path, tiny_weights):
         Store.prepare(settings.model_copy(update={"alpha": 0.3}))
 
 
+def test_a_longer_search_goes_on_in_the_same_folder(tmp_path, tiny_weights):
+    settings = tiny(tmp_path, tiny_weights).model_copy(update={"trials": 1})
+    Store.prepare(settings)
+    longer = settings.model_copy(update={"trials": 3, "seeds": 4})
+    assert Store.prepare(longer).folder == settings.out
+    assert "3 settings were tried" in tables._search_note(longer)
+    assert "nothing was searched" in tables._search_note(settings)
+
+
 @pytest.mark.parametrize("text", ["{", "[1]"])
 def test_a_damaged_study_is_named(text, tmp_path, tiny_weights):
     settings = tiny(tmp_path, tiny_weights)

@@ -86,8 +86,16 @@ class StudySettings(RecipeConfig):
 #: Settings that may differ between two commands of one study: which cells, where, and how shown.
 MAY_DIFFER = frozenset(
     {
-        *("out", "methods", "backbones", "vlm", "holdouts", "seeds", "ablated", "executor"),
-        *("partition", "job_minutes", "jobs_at_once", "keep_models", "json_output", "pictures"),
+        *("out", "methods", "backbones", "vlm", "holdouts", "seeds", "trials", "ablated"),
+        *(
+            "executor",
+            "partition",
+            "job_minutes",
+            "jobs_at_once",
+            "keep_models",
+            "json_output",
+            "pictures",
+        ),
         *("config", "workers", "accelerator", "devices", "num_nodes", "resume", "holdout"),
     }
 )
