@@ -21,6 +21,7 @@ from deconfound.diagnostics import (
     site_posterior,
 )
 from deconfound.training.report import ReportContext, render_report
+from deconfound.training.report.used import LETTERS, _folded
 from deconfound.types import Confounders
 from tests.training.test_report import Page, result
 
@@ -95,6 +96,18 @@ def test_every_drawing_has_words_and_the_pages_colours(used) -> None:
     svgs = re.findall(r"<svg.*?</svg>", render_report(context), flags=re.DOTALL)
     assert len(svgs) == 4
     assert not re.search(r"#0a0b0\d", "".join(svgs))
+
+
+@pytest.mark.parametrize("name", ["dark", "wrong time-gain compensation and darkness at depth" * 3])
+def test_a_long_name_is_folded_and_leaves_room_for_what_is_drawn(used, name) -> None:
+    lines = _folded(name).split("\n")
+    assert len(lines) <= 2
+    assert max(map(len, lines)) <= LETTERS
+    context = ReportContext("A run", "E", {}, (result("baseline", 0.7, 0.7, 0.7),))
+    shown = render_report(replace(context, used=replace(used, names=(name, "b", "c"))))
+    drawn = re.findall(r"<text[^>]*>([^<]*)</text>", shown)
+    assert lines[0] in drawn
+    assert max(map(len, drawn)) < 60
 
 
 def test_the_spread_is_shown_where_there_is_one_and_pictures_may_be(used) -> None:

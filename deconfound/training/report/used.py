@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,9 @@ except ImportError as error:
 BAR = SERIES[1]
 PICTURES = 3
 """How many images are shown with their spread."""
+
+LETTERS = 26
+"""Of a confounder's name in one line."""
 
 VISIBLE = 0.005
 """Spread of a pixel's probability from which an image is shown."""
@@ -162,7 +166,9 @@ def _posterior(found: SitePosterior) -> Panel:
 
 def _agreement(found: Sequence[Agreement]) -> Panel:
     labels = [
-        f"{one.confounder}\n{'more' if one.sign > 0 else 'less'} {one.statistic}" for one in found
+        f"{textwrap.shorten(one.confounder, LETTERS, placeholder=' …')}\n"
+        f"{'more' if one.sign > 0 else 'less'} {one.statistic}"
+        for one in found
     ]
 
     def paint(axes: Axes) -> None:
@@ -179,12 +185,12 @@ def _agreement(found: Sequence[Agreement]) -> Panel:
         "the model's “dark” has nothing to do with dark, below it means the reverse."
     )
     said = "; ".join(f"{one.confounder} {one.auc:.2f}" for one in found)
-    return Panel("Prompts against pixels", caption, draw(paint, _tall(labels, 0.36)), said)
+    return Panel("Prompts against pixels", caption, draw(paint, _tall(labels)), said)
 
 
 def _rows(axes: Axes, names: Sequence[str]) -> None:
     """Name the rows, the first on top."""
-    axes.set_yticks(range(len(names)), names, color=INK, fontsize=9)
+    axes.set_yticks(range(len(names)), [_folded(name) for name in names], color=INK, fontsize=9)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="x", color=LINE, linewidth=0.7)
     axes.set_axisbelow(True)
@@ -192,8 +198,17 @@ def _rows(axes: Axes, names: Sequence[str]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
 
 
-def _tall(rows: Sequence[str], each: float = 0.24) -> tuple[float, float]:
-    return 4.2, 0.7 + each * max(len(rows), 3)
+def _folded(name: str) -> str:
+    """Return a name in at most two lines, so that most of the width is left to what is drawn."""
+    first, *rest = [line for part in name.split("\n") for line in textwrap.wrap(part, LETTERS)]
+    second = textwrap.shorten(" ".join(rest), LETTERS, placeholder=" …")
+    return f"{first}\n{second}" if rest else first
+
+
+def _tall(names: Sequence[str]) -> tuple[float, float]:
+    """Return a size with room for every row's name."""
+    most = max(1 + _folded(name).count("\n") for name in names)
+    return 4.2, 0.7 + (0.24 if most == 1 else 0.36) * max(len(names), 3)
 
 
 def _short(site: str) -> str:
