@@ -25,12 +25,13 @@ class Transplant(Doing):
     All that lies outside the lesion (tissue, anatomy, the scope's frame, light) is then drawn from
     P(z), whatever the class. It is the one form of do(z) that sets confounders which nobody can
     render, and all it needs is the mask. What lies on the lesion itself (tint, exposure) is set
-    to the donor's style first. After copy-paste augmentation (Ghiasi et al., CVPR 2021, arXiv
+    too, see ``tone``. After copy-paste augmentation (Ghiasi et al., CVPR 2021, arXiv
     2012.07177), which asks for more objects, not for independence.
 
-    The donor's own lesion is painted over first (`paint_over`), or it would stay in surroundings
-    that say its class. What cannot be painted over keeps its label; a picture that shows lesions of
-    two classes has class -1, unknown.
+    What a lesion shows outside of its mask, such as a shadow behind it in ultrasound, is taken for
+    its surroundings, and stays behind. The donor's own lesion is painted over first
+    (`paint_over`), or it would stay in surroundings that say its class. What cannot be painted over
+    keeps its label; a picture that shows lesions of two classes has class -1, unknown.
 
     Args:
         probability: share of the pictures that are touched.
