@@ -12,7 +12,7 @@ from typing import Any
 from deconfound.benchmark.cells import Outcome, plan
 from deconfound.benchmark.dictionaries import QUALITIES, RANKED
 from deconfound.benchmark.methods import METHODS
-from deconfound.benchmark.reading import ANY, ANY_MEANS
+from deconfound.benchmark.reading import ANY, ANY_MEANS, COLUMNS_MEAN
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.training.extras import missing_extra
@@ -134,6 +134,7 @@ def _tell(
     outcomes: Sequence[Outcome], settings: BenchmarkSettings, command: str, console: Any
 ) -> None:
     """Write report and summary, and print the table."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
@@ -147,24 +148,20 @@ def _tell(
     if settings.json_output:
         print(json.dumps(_finite(summary), indent=2))
         return
-    table = Table(title="Share of the confounding gap closed (95 % over seeds)")
-    for column in ("world", "method"):
-        table.add_column(column)
-    for column in (
-        "closed",
-        "to adjusted oracle",
-        "interventional",
-        "reversed",
-        "lost, unconfounded",
-    ):
-        table.add_column(column, justify="right")
+    out, unclear = Console(), False
     for world, found in shares.items():
+        table = Table(title=f"{world}: share of the confounding gap closed, 95 % over seeds",
+                      title_justify="left", box=SIMPLE_HEAD, pad_edge=False)  # fmt: skip
+        table.add_column("", min_width=12)
+        for column in ("gap closed", "adjusted gap", "do(F)", "reversed", "lost"):
+            table.add_column(column, justify="right")
         for row in rows_of(world, outcomes, found) if found else ():
-            table.add_row(world, row.title, row.closed, row.closed_adjusted, row.interventional,
-                          row.reversed, row.lost)  # fmt: skip
-    out = Console()
-    out.print(table)
-    if any(ANY in cell for column in table.columns for cell in map(str, column.cells)):
+            cells = (row.closed, row.closed_adjusted, row.interventional, row.reversed, row.lost)
+            table.add_row(row.title, *cells)
+            unclear |= any(ANY in cell for cell in cells)
+        out.print(table)
+    out.print(COLUMNS_MEAN, style="dim", highlight=False)
+    if unclear:
         out.print(ANY_MEANS, style="dim", highlight=False)
     out.print(f"The report: {path}", highlight=False, soft_wrap=True)
 

@@ -92,6 +92,12 @@ def _mirrored(lost: Estimate) -> tuple[float, float]:
     return (lost.low, lost.high) if lost.mean > 0 else (-lost.high, -lost.low)
 
 
+COLUMNS_MEAN = (
+    "Dice in percent; do(F): the interventional distribution, which counts. The gap lies between "
+    "plain training and plain training without confounding; the adjusted gap ends at the default "
+    "without confounding. Lost: where nothing is confounded."
+)
+
 ANY = "(−∞ to ∞)"
 ANY_MEANS = (
     f"{ANY}: the gap itself is not clear of zero over these seeds, so any share is possible."

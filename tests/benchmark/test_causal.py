@@ -82,7 +82,11 @@ def test_the_command_trains_reports_and_goes_on(tmp_path: Path, capsys) -> None:
     assert {"README.txt", "report.html", "summary.json", "settings.json"} <= names
     assert main([*TINY, *out]) == 0  # nothing is trained again
     assert (tmp_path / "run" / "cells.jsonl").read_text() == lines
-    assert "4 of them finished" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "4 of them finished" in shown.err
+    assert "mixed: share of the confounding gap closed" in shown.out
+    assert "which counts" in shown.out
+    assert "…" not in shown.out
     assert main([*TINY, *out, "--lr", "0.1"]) == 2
     assert "other values of lr (0.002 then, 0.1 now)" in capsys.readouterr().err
 
