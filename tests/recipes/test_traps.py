@@ -334,7 +334,9 @@ def test_work_that_is_no_run_is_not_taken_for_one(killed) -> None:
 
 def test_a_resumed_history_has_every_epoch_once(tiny_weights, discs, tmp_path, monkeypatch) -> None:
     out, histories = tmp_path / "run", []
-    monkeypatch.setattr(train, "report", lambda *told: histories.extend(told[5]))
+    monkeypatch.setattr(
+        train, "report", lambda *told: histories.extend(one.history for one in told[4])
+    )
     words = ["train", "--data", str(discs), "--vlm", str(tiny_weights), "--out", str(out),
              "--methods", "baseline", "--epochs", "3", "--image-size", "32", "--batch-size", "4",
              "--heads", "4", "--json"]  # fmt: skip
