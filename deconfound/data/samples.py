@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,10 +78,24 @@ class Site:
 def group_ids(samples: Sequence[Sample]) -> list[str]:
     """Return the group of each sample, told apart between sites; a frame without one is its own.
 
+    Such a frame goes by its file's name and, where a site has several of that name, by its path
+    within the site: splits follow from these names, and must not change with where the data lie.
+
     Args:
         samples: from any number of sites.
     """
+    alone = [sample for sample in samples if sample.group is None]
+    count = Counter((sample.site, sample.image.name) for sample in alone)
+    root = {
+        site: os.path.commonpath([s.image.parent for s in alone if s.site == site])
+        for site in {sample.site for sample in alone}
+    }
+
+    def own(sample: Sample) -> str:
+        name = sample.image.name
+        several = count[sample.site, name] > 1
+        return sample.image.relative_to(root[sample.site]).as_posix() if several else name
+
     return [
-        f"{s.site}/{s.group}" if s.group is not None else f"{s.site}//{s.image.as_posix()}"
-        for s in samples
+        f"{s.site}/{s.group}" if s.group is not None else f"{s.site}//{own(s)}" for s in samples
     ]

@@ -129,3 +129,13 @@ def test_a_site_with_problems_can_be_refused() -> None:
         Site("s", (), ("a.png: the mask is missing", "b")).require_sound()
     with pytest.raises(DataError, match="site s: expected images with masks under f, found none"):
         Site("s", (), folder=Path("f")).require_sound()
+
+
+def test_a_split_does_not_depend_on_where_the_data_lie() -> None:
+    def held(root: str) -> set[str]:
+        names = [f"{i}.png" for i in range(30)]
+        frames = [Sample(Path(root) / name, Path("m.png"), "a") for name in (*names, "x/1.png")]
+        assert len({*group_ids(frames)}) == len(frames)
+        return {s.image.relative_to(root).as_posix() for s in split_samples(frames, 0.3)[1]}
+
+    assert held("here") == held("/somewhere/else")
