@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from torch import nn
 
@@ -106,7 +106,7 @@ def resolve_body(
 def decoder_spec(decoder: str | Mapping[str, Any] | nn.Module) -> dict[str, Any]:
     """Return the decoder as JSON-able values, from which `resolve_body` can build it again."""
     if isinstance(decoder, nn.Module):
-        arguments: dict[str, Any] = decoder.config  # type: ignore[assignment]
+        arguments = cast("Mapping[str, Any]", decoder.config)  # what SMP's mixin keeps of them
         config = {k: v for k, v in arguments.items() if not k.startswith("_")}
         return {"smp_model": type(decoder).__name__, **config, "encoder_weights": None}
     if not isinstance(decoder, str | Mapping):

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lint.add_argument("pack", help="name or path of a pack")
     for each in (packs, lint):
         each.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(words)
+    options = parser.read(words)
     return run(lambda: commands[options.command](options))
 
 
@@ -107,8 +107,9 @@ def _program(words: Sequence[str]) -> int:
 class _Parser(argparse.ArgumentParser):
     """argparse, answering a wrong flag with the near one."""
 
-    def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
-        options, rest = self.parse_known_args(args, namespace)
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Return what the words say, or leave with status 2."""
+        options, rest = self.parse_known_args(words)
         if rest:
             print(near("flag", rest[0], ["--json", "--help"]), file=sys.stderr)
             self.exit(2)

@@ -150,12 +150,14 @@ def _tell(
         return
     out, unclear = Console(), False
     for world, found in shares.items():
+        if not found:
+            continue
         table = Table(title=f"{world}: share of the confounding gap closed, 95 % over seeds",
                       title_justify="left", box=SIMPLE_HEAD, pad_edge=False)  # fmt: skip
         table.add_column("", min_width=12)
         for column in ("gap closed", "adjusted gap", "do(F)", "reversed", "lost"):
             table.add_column(column, justify="right")
-        for row in rows_of(world, outcomes, found) if found else ():
+        for row in rows_of(world, outcomes, found):
             cells = (row.closed, row.closed_adjusted, row.interventional, row.reversed, row.lost)
             table.add_row(row.title, *cells)
             unclear |= any(ANY in cell for cell in cells)

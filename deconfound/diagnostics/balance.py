@@ -10,6 +10,7 @@ import numpy as np
 from deconfound.errors import ShapeError
 
 FOLDS = 5
+"""Of the cross-validation, and the fewest patients of a class that is guessed."""
 
 
 @dataclass(frozen=True, slots=True)

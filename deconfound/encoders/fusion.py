@@ -73,6 +73,6 @@ def levels_from_stride(
 
 def _zero_projection(dim: int, channels: int) -> nn.Conv2d:
     projection = nn.Conv2d(dim, channels, kernel_size=1)
-    nn.init.zeros_(projection.weight)
-    nn.init.zeros_(projection.bias)  # type: ignore[arg-type]
+    for parameter in projection.parameters():
+        nn.init.zeros_(parameter)
     return projection

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -242,7 +243,8 @@ def _pandas() -> Any:
     """Import pandas, and make sure of pyarrow, by which it reads and writes Parquet."""
     try:
         import pandas
-        import pyarrow  # noqa: F401
+
+        import_module("pyarrow")
     except ImportError as error:
         raise missing_extra(error.name or "pandas", "the table of a study") from error
     return pandas

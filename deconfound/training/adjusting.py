@@ -50,24 +50,8 @@ def build_adjustment(
     notes = drawn if settings.render or settings.calibrate else ()
     weights = None
     if settings.weighs:
-        temperature = TEMPERATURE
-        if settings.calibrate:
-            temperature = fitted_temperature(model, images, pack, progress)
-            notes += (f"reading: temperature {temperature:.3g}, fitted to drawn confounders",)
-        posterior, classes = read(model, images, progress, temperature)
-        report = balancing_weights(
-            posterior, classes, len(pack.class_names), clip=settings.weight_limit
-        )
-        weights = report.weights.float()
-        notes += (
-            f"weights: effective sample size {report.ess:.0f} of {len(images)}, "
-            f"largest {report.largest:.1f}",
-        )
-        if report.ess > NEARLY_EQUAL * len(images):
-            notes += (
-                "weights are nearly equal, and balancing does next to nothing: either classes and "
-                "confounders do not go together, or the model does not tell the confounders apart",
-            )
+        weights, told = _balanced(settings, model, images, pack, progress)
+        notes += told
     share = settings.transplant
     if share == "auto":
         share, told = transplanted_share(model, images, weights, progress)
@@ -81,6 +65,34 @@ def build_adjustment(
         doing.append(Render(operations, settings.render))
     weigh: Literal["loss", "sampler"] = "loss" if settings.weighting == "loss" else "sampler"
     return Adjustment(tuple(doing), weights, weigh, notes if doing or weights is not None else ())
+
+
+def _balanced(
+    settings: AdjustmentSettings,
+    model: Any,
+    images: ImageDataset,
+    pack: PromptPack,
+    progress: Watch | None,
+) -> tuple[Tensor, tuple[str, ...]]:
+    """Return weights under which classes and confounders go apart, and what they cost."""
+    temperature, notes = TEMPERATURE, list[str]()
+    if settings.calibrate:
+        temperature = fitted_temperature(model, images, pack, progress)
+        notes.append(f"reading: temperature {temperature:.3g}, fitted to drawn confounders")
+    posterior, classes = read(model, images, progress, temperature)
+    report = balancing_weights(
+        posterior, classes, len(pack.class_names), clip=settings.weight_limit
+    )
+    notes.append(
+        f"weights: effective sample size {report.ess:.0f} of {len(images)}, "
+        f"largest {report.largest:.1f}"
+    )
+    if report.ess > NEARLY_EQUAL * len(images):
+        notes.append(
+            "weights are nearly equal, and balancing does next to nothing: either classes and "
+            "confounders do not go together, or the model does not tell the confounders apart"
+        )
+    return report.weights.float(), tuple(notes)
 
 
 def drawable(pack: PromptPack) -> tuple[tuple[str, ...], tuple[str, ...]]:

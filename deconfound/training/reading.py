@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -46,6 +46,7 @@ def embed(
     progress: Watch | None = None,
     batch: int = 32,
     change: Change | None = None,
+    rows: Sequence[int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the tower's embedding (n, d) of every image, and its class (n,).
 
@@ -55,24 +56,26 @@ def embed(
         progress: called with how many images were read, and of how many.
         batch: images at once.
         change: what is done to a picture first; nothing by default.
+        rows: which images are looked at; all by default.
     """
     was_training = model.training
     model.eval()
     at_first_epoch(images)
     device = next(model.parameters()).device
+    rows = range(len(images)) if rows is None else rows
     pooled, classes = [], []
-    for start in range(0, len(images), batch):
-        rows = range(start, min(start + batch, len(images)))
-        items = [images[row] for row in rows]
+    for start in range(0, len(rows), batch):
+        some = rows[start : start + batch]
+        items = [images[row] for row in some]
         shown = [
             item["image"] if change is None else change(item, row)
-            for item, row in zip(items, rows, strict=True)
+            for item, row in zip(items, some, strict=True)
         ]
         pictures = torch.stack(shown).to(device)
         pooled.append(model.tower(model.normalize(pictures)).pooled.cpu())
         classes += [int(item["class_index"]) for item in items]
         if progress is not None:
-            progress(start + len(items), len(images))
+            progress(start + len(items), len(rows))
     model.train(was_training)
     return torch.cat(pooled), torch.tensor(classes)
 

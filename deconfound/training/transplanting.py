@@ -15,7 +15,7 @@ from deconfound.training.loading import ImageDataset
 from deconfound.training.reading import Watch, embed
 
 MOST = 5000
-"""Images that the class is guessed of: more cost minutes, and say the same."""
+"""Images that are looked at, in even steps: more cost minutes, and say the same."""
 
 UNTOLD = 0.5
 """Share where nothing can be told: lesions of one class, or of unknown ones, or too few of them."""
@@ -40,13 +40,14 @@ def transplanted_share(
     Returns:
         The share, and what a reader of the run should know.
     """
-    pooled, classes = embed(model, images, progress, change=_surroundings)
-    who, some = patients(images), slice(None, None, -(-len(pooled) // MOST))
+    rows = range(0, len(images), -(-len(images) // MOST))
+    pooled, classes = embed(model, images, progress, change=_surroundings, rows=rows)
+    who = patients(images)
     found = class_balance(
-        pooled[some].numpy(),
-        classes[some].numpy(),
-        None if weights is None else weights[some].numpy(),
-        None if who is None else who[some],
+        pooled.numpy(),
+        classes.numpy(),
+        None if weights is None else weights[list(rows)].numpy(),
+        None if who is None else [who[row] for row in rows],
     )
     if found is None:
         told = "surroundings: classes are one, unknown or rare, and cannot be told"

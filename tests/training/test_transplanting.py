@@ -8,6 +8,7 @@ import torch
 from deconfound import CausalSegmenter
 from deconfound.data.memory import MemoryDataset
 from deconfound.estimators.doing import Transplant
+from deconfound.training import transplanting
 from deconfound.training.adjusting import build_adjustment
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.transplanting import UNTOLD, transplanted_share
@@ -62,6 +63,16 @@ def test_half_are_where_nothing_can_be_told(model) -> None:
     share, notes = transplanted_share(model, images, None)
     assert share == UNTOLD
     assert "cannot be told; 50% of the lesions" in notes[0]
+
+
+def test_of_many_images_some_are_looked_at(model, monkeypatch) -> None:
+    monkeypatch.setattr(transplanting, "MOST", 25)
+    images, seen = pictures(confounded=True), []
+    share, _ = transplanted_share(
+        model, images, torch.ones(len(images)), lambda done, of: seen.append((done, of))
+    )
+    assert seen[-1] == (20, 20)  # every third of 60
+    assert share == 1
 
 
 def test_auto_is_what_training_does(model) -> None:

@@ -21,9 +21,9 @@ from ..readers import discover
 from . import plan, tables
 from .cells import Cell
 from .executors import run_cells
+from .printed import Table
 from .settings import StudySettings
 from .store import Store
-from .tables import Table
 
 Question = Callable[["Study"], Sequence[Table]]
 

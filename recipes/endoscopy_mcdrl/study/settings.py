@@ -87,15 +87,8 @@ class StudySettings(RecipeConfig):
 MAY_DIFFER = frozenset(
     {
         *("out", "methods", "backbones", "vlm", "holdouts", "seeds", "trials", "ablated"),
-        *(
-            "executor",
-            "partition",
-            "job_minutes",
-            "jobs_at_once",
-            "keep_models",
-            "json_output",
-            "pictures",
-        ),
-        *("config", "workers", "accelerator", "devices", "num_nodes", "resume", "holdout"),
+        *("executor", "partition", "job_minutes", "jobs_at_once", "keep_models", "workers"),
+        *("config", "accelerator", "devices", "num_nodes", "json_output", "pictures"),
+        *("resume", "holdout"),
     }
 )

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from math import isnan
-from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from deconfound.errors import DataError
 from deconfound.study.statistics import paired_bootstrap, summarise
-from deconfound.training.files import write_text
 
 from ..methods import GRIDS, title_of
 from . import paper
 from .cells import CellRecord
+from .printed import Table
 from .settings import StudySettings
 
 if TYPE_CHECKING:
@@ -28,54 +26,6 @@ POLICY = (
     "A frame without lesion and without prediction scores Dice 100 and HD95 0; a frame on which "
     "one of the two is missing scores Dice 0 and the picture's diagonal. No frame is left out."
 )
-
-
-@dataclass(frozen=True)
-class Table:
-    """What a command prints and keeps.
-
-    Attributes:
-        name: of its files.
-        title: above it.
-        columns: their heads.
-        rows: cells as text, as long as ``columns``.
-        notes: sentences below it.
-    """
-
-    name: str
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = field(default=(POLICY,))
-
-    def as_rich(self) -> Any:
-        """Return the table for a terminal."""
-        from rich.box import SIMPLE_HEAD
-        from rich.table import Table as RichTable
-
-        table = RichTable(title=self.title, title_justify="left", box=SIMPLE_HEAD)
-        table.pad_edge, table.padding = False, (0, 1, 0, 0)
-        for number, column in enumerate(self.columns):
-            table.add_column(column, justify="right" if number else "left", overflow="fold")
-        for row in self.rows:
-            table.add_row(*row)
-        return table
-
-    def as_markdown(self) -> str:
-        """Return the table for a page."""
-        lines = [self.columns, ("---", *("--:" for _ in self.columns[1:])), *self.rows]
-        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        notes = "\n\n".join(self.notes)
-        return f"# {self.title}\n\n{body}\n\n{notes}\n"
-
-    def write(self, folder: Path) -> None:
-        """Write the table as CSV and Markdown."""
-        import pandas as pd
-
-        folder.mkdir(parents=True, exist_ok=True)
-        frame = pd.DataFrame(list(self.rows), columns=list(self.columns))
-        write_text(folder / f"{self.name}.csv", frame.to_csv(index=False))
-        write_text(folder / f"{self.name}.md", self.as_markdown())
 
 
 def main_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
