@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -202,7 +203,7 @@ def _stored(
     augment: JointAugment | None = None,
 ) -> FolderDataset:
     """Return images from disk; in the multi-class task, masks of no named class hold 0 to K."""
-    _require_named(samples, pack)
+    samples = _spelled(samples, pack)
     multiclass = config.task == "multiclass"
     if multiclass:
         rule = ClassMask(len(pack.class_names))
@@ -210,15 +211,28 @@ def _stored(
     return FolderDataset(samples, config.image_size, pack.class_names, sites, augment, multiclass)
 
 
-def _require_named(samples: Sequence[Sample], pack: PromptPack) -> None:
-    """Refuse a lesion that the pack has no name for."""
+def _spelled(samples: Sequence[Sample], pack: PromptPack) -> list[Sample]:
+    """Return samples whose classes are spelled as in the pack, which "Flat_Polyp" is not.
+
+    Raises:
+        DataError: a lesion that the pack has no name for.
+    """
+    names = {_letters(name): name for name in pack.class_names}
     for sample in samples:
-        if sample.class_name is not None and sample.class_name not in pack.class_names:
+        if sample.class_name is not None and _letters(sample.class_name) not in names:
             raise DataError(
                 f"{sample.image}: expected a class of the pack {pack.name} "
                 f"({', '.join(pack.class_names)}), found {sample.class_name!r}; give the pack that "
                 f"names it with --pack, or change the name in one of the two"
             )
+    return [
+        s if s.class_name is None else replace(s, class_name=names[_letters(s.class_name)])
+        for s in samples
+    ]
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\s_-]+", " ", name.strip()).casefold()
 
 
 def _check_classes(pack: PromptPack) -> None:

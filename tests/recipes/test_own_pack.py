@@ -9,7 +9,9 @@ import yaml
 
 from deconfound.packs import PromptPack
 from recipes.endoscopy_mcdrl.__main__ import main
+from recipes.endoscopy_mcdrl.cohort import _spelled
 from recipes.endoscopy_mcdrl.config import RecipeConfig
+from recipes.endoscopy_mcdrl.readers import discover
 from recipes.endoscopy_mcdrl.reporting import unfamiliar
 from tests.recipes.discs import manifest
 
@@ -63,6 +65,18 @@ def test_a_lesion_that_the_pack_has_no_name_for_is_told_with_the_flag(tmp_path, 
     assert "expected a class of the pack endoscopy (polyp" in told
     assert "found 'mass'" in told
     assert "--pack" in told
+
+
+@pytest.mark.parametrize(
+    "written", ["ground glass", "Ground_Glass", "ground-glass", "GROUND  glass"]
+)
+def test_a_class_is_known_however_it_is_spelled(tmp_path, written) -> None:
+    words = CHEST.replace("consolidation", "ground glass")
+    pack = PromptPack.from_mapping(yaml.safe_load(words))
+    path = manifest(tmp_path)
+    path.write_text(path.read_text().replace("polyp", written))
+    samples = _spelled(discover(path)[0].samples, pack)
+    assert {sample.class_name for sample in samples} == {"ground glass"}
 
 
 def test_a_report_tells_that_an_oracle_chose_the_epochs(told: str) -> None:
