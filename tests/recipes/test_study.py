@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -375,6 +379,31 @@ def test_a_failed_job_names_its_log_and_leaves_the_others(tmp_path, tiny_weights
     error = capsys.readouterr().err
     assert "1 of 1 jobs" in error
     assert ".err" in error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the job's process in /proc")
+def test_a_job_that_is_interrupted_is_queued_again_and_goes_on(tmp_path, tiny_weights):
+    pytest.importorskip("submitit")
+    settings = tiny(tmp_path, tiny_weights, epochs=12, executor="local")
+    store, cell = Store.prepare(settings), Cell("baseline", str(tiny_weights), SITES[0])
+    (job,) = executors._submitted(executors._executor(settings), [cell], settings)
+    metrics = store.path(cell) / "work" / "metrics.jsonl"
+    until(lambda: metrics.exists())
+    children = Path(f"/proc/{job.job_id}/task/{job.job_id}/children")
+    os.kill(int(children.read_text()), signal.SIGUSR2)  # SLURM's word that the time is nearly up
+    until(lambda: job.done())
+    assert store.is_finished(cell)
+    log = job.paths.stderr.read_text() + job.paths.stdout.read_text()
+    assert "Requeued job" in log
+    assert log.count("Starting with JobEnvironment") == 2
+
+
+def until(true: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait for something that happens in another process."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"waited {seconds} s in vain"
+        time.sleep(0.05)
 
 
 # Ablations and figures

@@ -75,6 +75,24 @@ def _run_jobs(
         )
 
 
+class CellJob:
+    """One cell as a job. At its time limit, or preempted, SLURM queues it again, and it goes on.
+
+    submitit asks for `checkpoint` when SLURM announces the end. Nothing is saved then: the cell's
+    own folder holds its last finished epoch.
+    """
+
+    def __call__(self, cell: Cell, settings: StudySettings) -> CellRecord:
+        """Run the cell."""
+        return run_cell(cell, settings)
+
+    def checkpoint(self, cell: Cell, settings: StudySettings) -> Any:
+        """Return what is queued in its place: the same."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self, cell, settings)
+
+
 def _room(waiting: int, running: int, settings: StudySettings) -> int:
     """Return how many jobs may be submitted now; SLURM holds its own array back."""
     return waiting if settings.executor == "slurm" else max(0, settings.jobs_at_once - running)
@@ -88,7 +106,7 @@ def _submitted(executor: Any, cells: Sequence[Cell], settings: StudySettings) ->
         return {}
     try:
         with executor.batch():
-            jobs = [executor.submit(run_cell, cell, settings) for cell in cells]
+            jobs = [executor.submit(CellJob(), cell, settings) for cell in cells]
     except FailedJobError as error:
         raise ConfigurationError(
             f"--executor {settings.executor}: expected {len(cells)} jobs to be accepted, they were "

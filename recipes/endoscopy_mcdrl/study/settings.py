@@ -36,7 +36,7 @@ class StudySettings(RecipeConfig):
         ablated: the method that is taken apart.
         executor: here, one cell after another; slurm or local, each cell a job through submitit.
         partition: of SLURM.
-        job_minutes: limit of a job, in minutes.
+        job_minutes: limit of a job, in minutes; one that comes to it is queued again, three times.
         jobs_at_once: how many jobs may run at a time.
         keep_models: keep the trained models of the first seed, for figures.
     """
