@@ -87,8 +87,9 @@ class LeaceIntervention(InterventionLayer):
     """F_ca = r(F): regions from which the confounder cannot be read linearly.
 
     The identity until `fit` has seen features and what the vision-language model reads of their
-    confounders. The eraser lies in buffers, so it moves, saves and loads with the model, and no
-    gradient changes it: fit again where the tower is trained.
+    confounders; `deconfound.training.fitting.fit_parts` shows it those of the training images. The
+    eraser lies in buffers, so it moves, saves and loads with the model, and no gradient changes it:
+    fit again where the tower is trained.
 
     Where class and confounder go together in the data of the fit, what tells the classes apart goes
     too, as far as it lies in the same directions: fit on data in which they are balanced, or
@@ -117,7 +118,10 @@ class LeaceIntervention(InterventionLayer):
                 f"LeaceIntervention: expected features {self.dim} wide, "
                 f"found {tuple(features.shape)}"
             )
-        eraser = LeaceEraser.fit(features, z)
+        return self.take(LeaceEraser.fit(features, z))
+
+    def take(self, eraser: LeaceEraser) -> LeaceIntervention:
+        """Erase as an eraser does that was found elsewhere, d wide."""
         self.mean.copy_(eraser.mean)
         self.removal.copy_(eraser.removal)
         return self

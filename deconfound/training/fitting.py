@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from deconfound.dictionaries import FitsData
-from deconfound.encoders.level_interventions import FeatureStatistics, LevelErasure, observe_levels
+from deconfound.encoders.level_interventions import (
+    FeatureStatistics,
+    LevelErasure,
+    observe_levels,
+)
+from deconfound.encoders.level_interventions.observing import Read
 from deconfound.estimators.weighting import read_posterior
+from deconfound.interventions import LeaceEraser, LeaceIntervention
+from deconfound.interventions.covariances import RunningCovariances
 from deconfound.training.loading import ImageDataset
 from deconfound.training.reading import TEMPERATURE, Watch, at_first_epoch, named_confounders
 from deconfound.types import Confounders
@@ -21,8 +29,8 @@ def fit_parts(
 ) -> None:
     """Fit whatever in a segmenter wants to see the training images first; nothing if nothing does.
 
-    A dictionary is fitted before the level intervention, and what the latter holds is of the
-    confounders in words, see :func:`~deconfound.training.reading.named_confounders`.
+    A dictionary is fitted before the interventions, and what the latter hold is of the confounders
+    in words, see :func:`~deconfound.training.reading.named_confounders`.
 
     Args:
         model: a :class:`~deconfound.CausalSegmenter`, before its training starts; the images a
@@ -39,14 +47,30 @@ def fit_parts(
     at_first_epoch(images)
     if isinstance(model.dictionary, FitsData):
         model.dictionary.fit(model, _batches(images, batch, progress))
+    z = named_confounders(model)
+
+    def read(pooled: Tensor, _: Confounders) -> Tensor:
+        return read_posterior(pooled, z, TEMPERATURE)
+
     if isinstance(model.level_intervention, FeatureStatistics | LevelErasure):
-        z = named_confounders(model)
-
-        def read(pooled: Tensor, _: Confounders) -> Tensor:
-            return read_posterior(pooled, z, TEMPERATURE)
-
         seen = _batches(images, batch, progress)
         model.level_intervention.fit(observe_levels(model, seen, read))
+    if isinstance(model.intervention, LeaceIntervention):
+        seen = _batches(images, batch, progress)
+        model.intervention.take(_eraser_of_regions(model, seen, read))
+
+
+@torch.no_grad()
+def _eraser_of_regions(model: Any, batches: Iterator[dict[str, Any]], read: Read) -> LeaceEraser:
+    """Return what erases the confounder from the regions that the intervention gets."""
+    covariances, device = RunningCovariances(), next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    for batch in batches:
+        traced = model.trace(model.normalize(batch["image"].to(device)))
+        covariances.add(traced.regions.features, read(traced.pooled, traced.confounders))
+    model.train(was_training)
+    return covariances.eraser()
 
 
 def _batches(images: ImageDataset, batch: int, progress: Watch | None) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from deconfound.data import JointAugment
 from deconfound.data.memory import MemoryDataset
 from deconfound.encoders.level_interventions import observe_levels
 from deconfound.estimators.weighting import read_posterior
+from deconfound.interventions import LeaceEraser
 from deconfound.training.fitting import fit_parts
 from deconfound.training.reading import TEMPERATURE, named_confounders
 from tests.tiny import tiny_vlm
@@ -80,3 +81,17 @@ def test_levels_are_erased_once_they_are_fitted() -> None:
     assert not one.level_intervention.get_buffer(f"removal_{level}").any()
     fit_parts(one, images())
     assert one.level_intervention.get_buffer(f"removal_{level}").any()
+
+
+def test_regions_are_erased_as_if_all_had_been_seen_at_once() -> None:
+    torch.manual_seed(0)
+    one = CausalSegmenter("Linknet", vlm=tiny_vlm(), intervention="leace")
+    fit_parts(one, images(), batch=8)
+    everything = torch.stack([images()[i]["image"] for i in range(20)])
+    with torch.no_grad():
+        traced = one.eval().trace(one.normalize(everything))
+    posterior = read_posterior(traced.pooled, one.dictionary(), TEMPERATURE)
+    at_once = LeaceEraser.fit(traced.regions.features, posterior)
+    assert at_once.removal.abs().max() > 0.01
+    torch.testing.assert_close(one.intervention.removal, at_once.removal, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(one.intervention.mean, at_once.mean, atol=1e-4, rtol=1e-3)

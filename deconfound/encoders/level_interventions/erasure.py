@@ -16,7 +16,7 @@ from deconfound.encoders.level_interventions.base import (
     choose_levels,
     level_interventions,
 )
-from deconfound.errors import DataError, ShapeError
+from deconfound.interventions.covariances import RunningCovariances
 from deconfound.interventions.leace import LeaceEraser
 
 
@@ -63,11 +63,11 @@ class LevelErasure(LevelIntervention):
             ShapeError: posteriors that are not one row per picture, or maps that do not fit.
             DataError: no picture.
         """
-        gathered = {level: _Covariances() for level in self.levels}
+        gathered = {level: RunningCovariances() for level in self.levels}
         for pyramid, posterior in observations:
             check_maps("level erasure", pyramid, self.levels, self.channels)
             for level, covariances in gathered.items():
-                covariances.add(pyramid[level], posterior)
+                covariances.add(rearrange(pyramid[level], "b c h w -> b (h w) c"), posterior)
         erasers = {level: covariances.eraser() for level, covariances in gathered.items()}
         for level, eraser in erasers.items():
             self.get_buffer(f"mean_{level}").copy_(eraser.mean)
@@ -87,41 +87,3 @@ class LevelErasure(LevelIntervention):
     def options(self) -> dict[str, Any]:
         """Return the constructor's arguments; the erasers are in the state dict."""
         return {"channels": list(self.channels), "levels": list(self.levels)}
-
-
-class _Covariances:
-    """Running sums over locations, in double precision, from which an eraser follows."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.sums: dict[str, Tensor] = {}
-
-    def add(self, maps: Tensor, posterior: Tensor) -> None:
-        """Count every location of pictures (B, C, h, w) with its picture's posterior (B, M)."""
-        if posterior.ndim != 2 or len(posterior) != len(maps):
-            raise ShapeError(
-                f"level erasure: expected posteriors ({len(maps)}, M), "
-                f"found {tuple(posterior.shape)}"
-            )
-        x, z = maps.detach().double().flatten(2), posterior.detach().to(maps.device).double()
-        locations = x.shape[-1]
-        self.count += len(x) * locations
-        found = {
-            "x": x.sum(dim=(0, 2)),
-            "z": locations * z.sum(dim=0),
-            "xx": torch.einsum("bcl,bel->ce", x, x),
-            "xz": x.sum(dim=2).T @ z,
-            "zz": locations * z.square().sum(dim=0),
-        }
-        self.sums = {key: self.sums.get(key, 0) + value for key, value in found.items()}
-
-    def eraser(self) -> LeaceEraser:
-        """Return the eraser of what was counted."""
-        if not self.count:
-            raise DataError("level erasure: expected pictures to fit on, found none")
-        mean = {key: value / self.count for key, value in self.sums.items()}
-        x, z = mean["x"], mean["z"]
-        spread = (mean["zz"] - z.square()).sum().clamp_min(0).sqrt()
-        return LeaceEraser.from_covariances(
-            x, mean["xx"] - torch.outer(x, x), mean["xz"] - torch.outer(x, z), spread
-        )

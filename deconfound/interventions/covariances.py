@@ -1,0 +1,58 @@
+"""What an eraser follows from, gathered batch by batch: data that do not fit into memory."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from deconfound.errors import DataError, ShapeError
+from deconfound.interventions.leace import LeaceEraser
+
+
+class RunningCovariances:
+    """Running sums of features and posteriors, in double precision; batches may be of any size."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, features: Tensor, posterior: Tensor) -> None:
+        """Count every location of some pictures with its picture's posterior.
+
+        Args:
+            features: (B, N, d), N locations each.
+            posterior: P(z|x), (B, M).
+
+        Raises:
+            ShapeError: posteriors that are not one row per picture.
+        """
+        if posterior.ndim != 2 or len(posterior) != len(features):
+            raise ShapeError(
+                f"erasure: expected posteriors ({len(features)}, M), found {tuple(posterior.shape)}"
+            )
+        x, z = features.detach().double(), posterior.detach().to(features.device).double()
+        locations = x.shape[1]
+        self.count += len(x) * locations
+        found = {
+            "x": x.sum(dim=(0, 1)),
+            "z": locations * z.sum(dim=0),
+            "xx": torch.einsum("bnd,bne->de", x, x),
+            "xz": x.sum(dim=1).T @ z,
+            "zz": locations * z.square().sum(dim=0),
+        }
+        self.sums = {key: self.sums.get(key, 0) + value for key, value in found.items()}
+
+    def eraser(self) -> LeaceEraser:
+        """Return the eraser of what was counted, in double precision.
+
+        Raises:
+            DataError: nothing was counted.
+        """
+        if not self.count:
+            raise DataError("erasure: expected pictures to fit on, found none")
+        mean = {key: value / self.count for key, value in self.sums.items()}
+        x, z = mean["x"], mean["z"]
+        spread = (mean["zz"] - z.square()).sum().clamp_min(0).sqrt()
+        return LeaceEraser.from_covariances(
+            x, mean["xx"] - torch.outer(x, x), mean["xz"] - torch.outer(x, z), spread
+        )
