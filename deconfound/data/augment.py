@@ -61,7 +61,7 @@ class JointAugment:
             image: (3, H, W) uint8.
             mask: (H, W) uint8; moved by nearest neighbour, so no new value appears.
             epoch: of the run; not negative.
-            index: of the item; not negative.
+            index: of the item, or of one more draw of it; not negative.
 
         Returns:
             Image and mask of the same shapes and types.

@@ -70,10 +70,14 @@ class FolderDataset(Dataset[dict[str, Any]]):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.draw(index)
+
+    def draw(self, index: int, again: int = 0) -> dict[str, Any]:
+        """Return an item as it is shown after ``again`` times in the same epoch."""
         index = range(len(self))[index]
         image, mask = self._pixels(index)
         if self.augment is not None:
-            image, mask = self.augment(image, mask, int(self._epoch), index)
+            image, mask = self.augment(image, mask, int(self._epoch), index + again * len(self))
         class_index, site_index = self._labels[index]
         return {
             "image": image.float() / 255,

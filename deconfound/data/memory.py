@@ -58,10 +58,14 @@ class MemoryDataset(Dataset[dict[str, Any]]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.draw(index)
+
+    def draw(self, index: int, again: int = 0) -> dict[str, Any]:
+        """Return an item as it is shown after ``again`` times in the same epoch."""
         index = range(len(self))[index]
         image, mask = self.images[index], self.masks[index]
         if self.augment is not None:
-            image, mask = self.augment(image, mask, int(self._epoch), index)
+            image, mask = self.augment(image, mask, int(self._epoch), index + again * len(self))
         return {
             "image": image.float() / 255,
             "mask": mask.long(),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence, Sized
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,12 +23,20 @@ class ImageDataset(Protocol):
 
     An item is a dict: ``image`` float32 (3, H, W) in [0, 1], ``mask`` int64 (H, W), and the
     integers ``class_index``, ``site_index`` and ``index``. A dataset whose items change from epoch
-    to epoch (augmentation) offers ``set_epoch(epoch)``.
+    to epoch (augmentation) offers ``set_epoch(epoch)``, and may be one that `DrawsAnew`.
     """
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Batch: ...
+
+
+@runtime_checkable
+class DrawsAnew(Protocol):
+    """A declared capability: an image that is shown again in one epoch is augmented anew."""
+
+    def draw(self, index: int, again: int) -> Batch:
+        """Return the item as it is shown after ``again`` times in the same epoch."""
 
 
 def derived_seed(seed: int, *position: int) -> int:
@@ -57,6 +66,9 @@ def training_order(
     normalisation, and unequal counts would leave the other processes waiting. What does not fill a
     round of batches is left out, other images every epoch.
 
+    An image that is drawn again, for the k-th time, is named index + k·images: `batches` asks for
+    it augmented anew.
+
     Args:
         images: size of the training set.
         seed: of the run.
@@ -70,10 +82,19 @@ def training_order(
     if weights is None:
         order = np.random.default_rng(derived_seed(seed, epoch)).permutation(images).tolist()
     else:
-        order = weighted_order(weights, images, seed, epoch)
+        order = _told_apart(weighted_order(weights, images, seed, epoch), images)
     together = batch_size * world_size
     usable = images - images % (together if images >= together else world_size)
     return order[:usable][rank::world_size]
+
+
+def _told_apart(order: Sequence[int], images: int) -> list[int]:
+    before: Counter[int] = Counter()
+    drawn = []
+    for index in order:
+        drawn.append(index + before[index] * images)
+        before[index] += 1
+    return drawn
 
 
 def evaluation_order(images: int, rank: int = 0, world_size: int = 1) -> list[int]:
@@ -93,7 +114,7 @@ def batches(
 
     Args:
         dataset: see :class:`ImageDataset`.
-        order: dataset indices.
+        order: dataset indices, further draws as `training_order` names them.
         batch_size: images per batch.
         workers: loading processes; 0 loads here.
         seed: of the loading processes' random states.
@@ -140,8 +161,11 @@ class _Guarded:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> Batch | DeconfoundError:
+    def __getitem__(self, drawn: int) -> Batch | DeconfoundError:
+        again, index = divmod(drawn, len(self.dataset))
         try:
+            if again and isinstance(self.dataset, DrawsAnew):
+                return self.dataset.draw(index, again)
             return self.dataset[index]
         except DeconfoundError as error:
             return error
