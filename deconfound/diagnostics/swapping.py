@@ -63,11 +63,11 @@ class Only(InterventionLayer):
 
     def forward(self, regions: Regions, confounders: Confounders) -> Intervened:
         """Return the effect of the one confounder, which has all the weight."""
-        one = slice(self.chosen, self.chosen + 1)
-        z = Confounders(confounders.embeddings[one], confounders.prior[one], confounders.names[one])
+        # All effects, as what one of them is may depend on the others (`TextTranslation`).
+        effects = self.layer.effects(regions, confounders)
         weights = regions.features.new_zeros(*regions.features.shape[:2], len(confounders.names))
         weights[..., self.chosen] = 1
-        return Intervened(self.layer.effects(regions, z)[:, 0], weights)
+        return Intervened(effects[:, self.chosen], weights)
 
 
 class PriorAverage(InterventionLayer):

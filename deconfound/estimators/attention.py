@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch.nn.functional as F
-
 from deconfound.errors import ConfigurationError
 from deconfound.estimators.base import Effects, Estimator, average, estimators
+from deconfound.estimators.reading import read_regions
 from deconfound.types import Confounders, Intervened, Regions
 
 
@@ -36,9 +35,7 @@ class Attention(Estimator):
 
     def forward(self, effects: Effects, regions: Regions, confounders: Confounders) -> Intervened:
         """Weigh each confounder by the region; see `Estimator.forward` for the shapes."""
-        directions = F.normalize(confounders.embeddings, dim=-1)
-        scores = F.normalize(regions.features, dim=-1) @ directions.T
-        weights = (scores / self.temperature + confounders.prior.log()).softmax(dim=-1)
+        weights = read_regions(regions.features, confounders, self.temperature)
         features = average(effects(regions, confounders), weights, regions.features)
         return Intervened(features, weights)
 

@@ -34,7 +34,7 @@ class HasEffects(Protocol):
     """A declared capability: the layer can say what each single confounder would do."""
 
     def effects(self, regions: Regions, confounders: Confounders) -> Tensor:
-        """Return A(f, z_m) for every m: (B, M, N, d)."""
+        """Return A(f, z_m) for every m, which may depend on what else Z holds: (B, M, N, d)."""
 
 
 def check_widths(layer: InterventionLayer, dim: int, regions: Regions, z: Confounders) -> None:

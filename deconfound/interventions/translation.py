@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
 from deconfound.errors import ConfigurationError
 from deconfound.estimators.base import Estimator
+from deconfound.estimators.reading import read_regions
 from deconfound.interventions.base import check_widths, interventions
 from deconfound.interventions.joint import JointIntervention
 from deconfound.types import Confounders, Intervened, Regions
@@ -87,10 +87,8 @@ class TextTranslation(JointIntervention):
 
     def shown(self, features: Tensor, confounders: Confounders) -> Tensor:
         """Return E_q[z] under the reading q of every region: (B, N, d)."""
-        z = confounders.embeddings
-        scores = F.normalize(features, dim=-1) @ F.normalize(z, dim=-1).T
-        reading = (scores / self.temperature + confounders.prior.log()).softmax(dim=-1)
-        return reading @ z
+        reading = read_regions(features, confounders, self.temperature)
+        return reading @ confounders.embeddings
 
     def options(self) -> dict[str, Any]:
         """Return the constructor's arguments; the estimator as a mapping with its name."""

@@ -29,6 +29,12 @@ def test_it_is_the_model_whose_dictionary_holds_one_confounder(
     assert found.spread.max() > 1e-4
 
 
+def test_a_move_from_what_is_shown_is_not_lost(build, images) -> None:
+    """A text translation starts from what a region shows among *all* confounders."""
+    found = counterfactual_masks(build("translation"), images)
+    assert found.spread.max() > 1e-4
+
+
 def test_equal_confounders_have_no_spread(build, images) -> None:
     model = build()
     z = model.dictionary()

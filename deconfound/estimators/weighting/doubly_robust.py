@@ -50,7 +50,7 @@ def doubly_robust(
     class_index: Tensor,
     weights: Tensor,
 ) -> Tensor:
-    """Return E[Y|do(k)] by an outcome model, corrected by the weighted mean of its errors, (K, C).
+    """Return E[Y|do(k)] by an outcome model, corrected by the weighted mean of its errors.
 
     ::
 
@@ -69,6 +69,9 @@ def doubly_robust(
         class_index: k, (n,) int64, 0 to K-1.
         weights: w, (n,), from :func:`balancing_weights`.
 
+    Returns:
+        (K, C), in double precision, whatever came in.
+
     Raises:
         ShapeError: arguments that do not fit each other.
         ConfigurationError: a class of which no image has a weight, or one outside 0 to K-1.
@@ -80,6 +83,9 @@ def doubly_robust(
             f"(M,), found {tuple(outcome.shape)} and {tuple(prior.shape)}"
         )
     require_classes(class_index, len(outcome))
+    # A regression comes in double precision, what a model reads in single.
+    outcome, prior, posterior = outcome.double(), prior.double(), posterior.double()
+    observed, weights = observed.double(), weights.double()
     standardised = einsum(prior, outcome, "m, k m c -> k c")
     expected = einsum(posterior, outcome[class_index], "n m, n m c -> n c")
     return standardised + weighted_outcome(observed - expected, class_index, weights, len(outcome))

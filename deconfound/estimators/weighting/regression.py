@@ -56,7 +56,8 @@ def regress_outcome(
     z, root = posterior.detach().double(), weights.detach().double().sqrt()[:, None]
     terms = _terms(F.one_hot(class_index, num_classes).double(), z, interactions)
     found = torch.linalg.pinv(root * terms) @ (root * observed.detach().double())
-    k, m = torch.meshgrid(torch.arange(num_classes), torch.arange(z.shape[1]), indexing="ij")
+    classes, confounders = (torch.arange(n, device=z.device) for n in (num_classes, z.shape[1]))
+    k, m = torch.meshgrid(classes, confounders, indexing="ij")
     pairs = _terms(
         F.one_hot(k.flatten(), num_classes).double(),
         F.one_hot(m.flatten(), z.shape[1]).double(),

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deconfound.errors import ConfigurationError, ShapeError
-from deconfound.estimators.weighting import balancing_weights, doubly_robust, weighted_outcome
+from deconfound.estimators.weighting import (
+    balancing_weights,
+    doubly_robust,
+    regress_outcome,
+    weighted_outcome,
+)
 from deconfound.simulation import random_scm
 from deconfound.testing.scm_strategies import scms
 from deconfound.testing.strategies import generator, seeds
@@ -99,3 +104,14 @@ def test_what_does_not_fit_is_refused() -> None:
         adjusted(world, world.scm.outcome[:2], world.mass)
     with pytest.raises(ConfigurationError, match="with a weight for each of 3 classes"):
         adjusted(world, world.scm.outcome, world.mass * (world.f > 0))
+
+
+def test_it_takes_what_its_siblings_give() -> None:
+    """A regression in double precision beside a reading in single."""
+    world = population(random_scm(0))
+    outcome = regress_outcome(world.y, world.z, world.f, world.mass, len(world.scm.base))
+    args = (world.scm.prior, world.z, world.y)
+    single = doubly_robust(outcome, *(arg.float() for arg in args), world.f, world.balanced.float())
+    both = doubly_robust(outcome, *args, world.f, world.balanced)
+    assert single.dtype == torch.float64
+    torch.testing.assert_close(single, both, atol=1e-5, rtol=0)
