@@ -18,9 +18,10 @@ class Balance:
     """How often the class of a lesion is guessed from an image in which the lesion is not seen.
 
     Attributes:
-        told: share of images whose class is guessed right, out of sample.
+        told: share of images whose class is guessed right, out of sample; mean over classes, or a
+            frequent one would be guessed for all, and told by nothing.
         weighted: the same with weights, in learning and in counting; as `told` without weights.
-        chance: share of the most frequent class.
+        chance: what guessing blindly gives, one over the number of classes.
         images: how many were guessed.
     """
 
@@ -41,7 +42,7 @@ def class_balance(
     weights: np.ndarray | None = None,
     groups: Sequence[str] | None = None,
 ) -> Balance | None:
-    """Guess classes from surroundings by logistic regression, cross-validated.
+    """Guess classes from surroundings by logistic regression, cross-validated, each class alike.
 
     It is the balance diagnostic of propensity scores (Austin, Statistics in Medicine 2009) for
     confounders that nobody has labelled: where class and surroundings are independent, or made so
@@ -76,8 +77,7 @@ def class_balance(
     features, classes, who = surroundings[rows], class_index[rows], who[rows]
     told = _guessed(features, classes, who, np.ones(len(rows)))
     weighted = told if weights is None else _guessed(features, classes, who, weights[rows])
-    largest = max(np.unique(classes, return_counts=True)[1])
-    return Balance(told, weighted, float(largest / len(rows)), len(rows))
+    return Balance(told, weighted, 1 / len(np.unique(classes)), len(rows))
 
 
 def _usable(classes: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -93,10 +93,11 @@ def _patients(classes: np.ndarray, groups: np.ndarray, k: int) -> int:
 def _guessed(
     features: np.ndarray, classes: np.ndarray, groups: np.ndarray, weights: np.ndarray
 ) -> float:
-    """Return the weighted share of classes that are guessed right out of sample."""
+    """Return the weighted share that is guessed right out of sample, mean over classes."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
 
+    weights = _alike(weights, classes)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     right = np.zeros(len(classes))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
@@ -105,3 +106,10 @@ def _guessed(
         model.fit(unit[learned], classes[learned], sample_weight=weights[learned])
         right[asked] = model.predict(unit[asked]) == classes[asked]
     return float(np.average(right, weights=weights))
+
+
+def _alike(weights: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return weights that add up to the same for every class, and to the number of images."""
+    _, kind = np.unique(classes, return_inverse=True)
+    totals = np.bincount(kind, weights)
+    return weights * len(weights) / (len(totals) * np.maximum(totals, 1e-12)[kind])

@@ -47,6 +47,26 @@ def test_the_true_weights_leave_nothing_to_tell(strength, seed) -> None:
     assert useless.weighted == useless.told
 
 
+@pytest.mark.parametrize("strength", [0.0, 0.6])
+def test_a_frequent_class_hides_nothing_and_feigns_nothing(strength) -> None:
+    """Guessed by plain accuracy, nine polyps in ten images would all be told, and by nothing."""
+    source = np.random.default_rng(0)
+    k = (source.random(3000) < 0.1).astype(int)
+    z = np.where(source.random(3000) < strength, k, source.integers(2, size=3000))
+    shown = np.eye(2, 8)[z] + 0.1 * source.standard_normal((3000, 8))
+    found = class_balance(shown, k)
+    assert found is not None
+    assert found.chance == 0.5
+    assert found.left == pytest.approx(strength, abs=0.1)
+
+
+def test_weights_that_favour_a_class_tell_nothing() -> None:
+    shown, k, _ = world(0.0)
+    found = class_balance(shown, k, np.where(k == 0, 8.0, 1.0))
+    assert found is not None
+    assert found.left < 0.12
+
+
 def test_a_patient_is_not_recognised() -> None:
     # Every patient looks like nobody else and has one class: nothing can be learned for the next.
     source = np.random.default_rng(0)
