@@ -1,4 +1,4 @@
-"""CausalSegmenter: the picture of DESIGN §3 as code.
+"""CausalSegmenter: the picture of docs/architecture.md as code.
 
 ::
 

@@ -1,6 +1,6 @@
 """The records that flow through the model, in the order in which they appear.
 
-Symbols are those of DESIGN's table of words: B images, K classes, M confounders, N regions,
+Symbols are those of docs/architecture.md: B images, K classes, M confounders, N regions,
 d the width of the joint image-text space, (h, w) the grid of the vision tower.
 """
 

@@ -46,7 +46,7 @@ def dictionary_health(confounders: Confounders, threshold: float = 0.95) -> Dict
     """Look a dictionary over.
 
     Sentences of one template are nearly parallel as vectors, and attention over nearly equal keys
-    is nearly uniform (DESIGN §5); a dictionary centred on its mean may fare better.
+    is nearly uniform (docs/decisions.md); a dictionary centred on its mean may fare better.
 
     Args:
         confounders: embeddings (M, d) of any length but zero.

@@ -8,7 +8,7 @@ from deconfound.estimators.levels import Head, average_outcomes
 
 
 def jensen_gap(head: Head, effects: Tensor, prior: Tensor) -> Tensor:
-    """Return E_z[H(A(f, z))] - H(E_z[A(f, z)]), element by element (DESIGN §5).
+    """Return E_z[H(A(f, z))] - H(E_z[A(f, z)]), element by element (docs/decisions.md).
 
     It is 0 for an affine head, at least 0 for a convex one, and to second order half the head's
     curvature times the variance of A over z: it is large where the confounders do different things

@@ -28,8 +28,8 @@ def average_outcomes(
 
     The estimand P(Y|do(F)) = Σ_z P(Y|F, z) P(z) is the average of probabilities. The softmax of
     averaged logits is the normalised weighted geometric mean (NWGM) of the probabilities, which the
-    literature puts in its place; averaging features equals averaging logits where H is affine
-    (DESIGN §5). All three come back as logits, so that they can be told apart by number alone and
+    literature puts in its place; averaging features equals averaging logits where H is affine.
+    All three come back as logits, so that they can be told apart by number alone and
     any loss takes any of them.
 
     Args:

@@ -21,7 +21,7 @@ Merge = Literal["gated", "add", "replace"]
 class CrossAttentionIntervention(InterventionLayer):
     """F_ca = Attn(F, Z): regions ask, confounders answer (arXiv 2508.05008, CDRL).
 
-    One layer, with everything that the paper leaves open decided as in DESIGN §5::
+    One layer, with everything that the paper leaves open decided as in docs/decisions.md::
 
         weights = softmax(LN(F) W_q (LN(Z) W_k)ᵀ / (√d_head · T) + log P(z))
         F ← F + g₁ ⊙ (weights · LN(Z) W_v) W_o

@@ -15,7 +15,7 @@ from deconfound.interventions.joint import JointIntervention
 
 @interventions.register("film")
 class FiLMIntervention(JointIntervention):
-    """A(f, z) = f ⊙ (1 + γ(z)) + β(z), with γ and β affine (FiLM, arXiv 1709.07871; DESIGN §5).
+    """A(f, z) = f ⊙ (1 + γ(z)) + β(z), with γ and β affine (FiLM, arXiv 1709.07871).
 
     Both functions start at zero, so that an untrained layer is exactly the identity: 2d² weights.
 

@@ -16,7 +16,7 @@ from deconfound.interventions.joint import JointIntervention
 
 @interventions.register("gated_mlp")
 class GatedMLPIntervention(JointIntervention):
-    """A(f, z) = f + g ⊙ MLP(LN[f, Wz]), one hidden layer of width d, 4d² weights (DESIGN §5).
+    """A(f, z) = f + g ⊙ MLP(LN[f, Wz]), one hidden layer of width d, 4d² weights.
 
     ::
 

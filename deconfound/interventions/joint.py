@@ -17,7 +17,7 @@ class JointIntervention(InterventionLayer):
     """An outcome model that can be asked about one confounder, and an estimator that sums it.
 
     Cross-attention over single keys is constant in F, so it cannot be enumerated meaningfully;
-    A(f, z) must depend on both (DESIGN §5). The parameters belong to the outcome model alone: the
+    A(f, z) must depend on both. The parameters belong to the outcome model alone: the
     same weights serve every estimator.
 
     Args:

@@ -10,7 +10,7 @@ from deconfound.types import Intervened, Regions
 
 
 class CausalAlignmentLoss(nn.Module):
-    """‖F̄_ca - mean_m t_km‖² per present class (arXiv 2508.05008, L_causal; DESIGN §5).
+    """‖F̄_ca - mean_m t_km‖² per present class (arXiv 2508.05008, L_causal; docs/decisions.md).
 
     F̄_ca is the mean of the selected regions after the intervention, each weighted by the share of
     its cell that the class covers. Both sides are L2-normalised, since the joint space is compared

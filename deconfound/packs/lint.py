@@ -46,7 +46,7 @@ def lint(pack: PromptPack) -> list[Finding]:
 
     Returns:
         Findings, none of them an error: mediators and undecided roles (adjusting for an effect of
-        the lesion biases, DESIGN §5), near-identical prompts (attention washes out), confounders
+        the lesion biases), near-identical prompts (attention washes out), confounders
         that name a class, prompts that name a place in the picture, a dictionary of one,
         reconstructed prompts.
     """

@@ -44,7 +44,7 @@ class Confounder(Part):
         name: short key, used in records and figures.
         text: what ``{confounder}`` becomes in a template.
         role: ``acquisition`` (how the image was taken), ``mediator`` (what the lesion may
-            have caused; adjusting for it can bias, DESIGN §5), or ``unknown``.
+            have caused; adjusting for it can bias, docs/decisions.md), or ``unknown``.
         render: the operation that draws it (`deconfound.estimators.doing.OPERATIONS`), so that
             training can set it; ``nothing`` where none does; None leaves it to the words.
     """

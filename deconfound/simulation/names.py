@@ -12,7 +12,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "distance": ("near_view", "far_view"),
     "surface": ("mucus", "blood", "reflection"),
 }
-"""The twelve confounders by group (counts 2+3+2+2+3, DESIGN section 5)."""
+"""The twelve confounders by group (counts 2+3+2+2+3, docs/decisions.md)."""
 
 CONFOUNDERS: tuple[str, ...] = tuple(name for group in GROUPS.values() for name in group)
 """The twelve confounders; the columns of every ``strengths`` tensor."""

@@ -19,7 +19,7 @@ class Schedule:
     """The progressive training of MCDRL (arXiv 2508.05008, "after the 10th epoch" of 50).
 
     Intervention and causal loss start together, at a share of the epochs, so that short runs reach
-    them too. DESIGN section 5 reads the paper as: 0-based epoch >= 10 of 50.
+    them too. docs/decisions.md reads the paper as: 0-based epoch >= 10 of 50.
 
     Attributes:
         epochs: length of the run, at least 1.

@@ -15,7 +15,7 @@ class TrainingSettings(BaseModel):
     Attributes:
         epochs: passes over the training images.
         batch_size: images per step and process.
-        lr: learning rate of AdamW; the paper profile sets the paper's 0.005 (DESIGN section 5).
+        lr: learning rate of AdamW; the paper profile sets the paper's 0.005 (docs/decisions.md).
         tower_lr_factor: the vision tower's learning rate as a share of ``lr``; 0 leaves its
             weights as they are; use train_tower to freeze it.
         weight_decay: AdamW's decoupled weight decay.

@@ -2,7 +2,7 @@
 
 A CLIP tower is trained only through its pooled embedding, so the last block's own patch tokens
 need not lie in the joint space: each variant changes what that block attends to, and whether its
-residual connection and MLP stay. `ln_post` and `proj` follow all of them (DESIGN section 5).
+residual connection and MLP stay. `ln_post` and `proj` follow all of them (docs/decisions.md).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from deconfound.vlm.tower import VisionTower
 
 
 class VisionLanguageModel:
-    """One adapter over open_clip (DESIGN section 3): a tower reads images, a text encoder prompts.
+    """One adapter over open_clip: a tower reads images, a text encoder prompts.
 
     Not an `nn.Module` on purpose: a model that keeps `tower` keeps no text tower with it.
 

@@ -18,7 +18,7 @@ SPEC_KEYS = ("name", "embed_dim", "vision_cfg", "quick_gelu", "mean", "std", "de
 
 
 class VisionTower(nn.Module, ABC):
-    """The image half of a vision-language model, read without hooks (DESIGN sections 2 and 5).
+    """The image half of a vision-language model, read without hooks (docs/decisions.md).
 
     A subclass wraps one of open_clip's visual modules and writes its forward over that module's own
     parts. Images of any size are resampled bilinearly to the nearest size the module can take.

@@ -24,7 +24,7 @@ class ViTTower(VisionTower):
     variant is ``"native"``, once more in the variant's way for the dense features. ``"auto"`` reads
     patch tokens natively where training aligned them with text through the pooling (average
     pooling, or an attentional pooler, whose value path is then followed for each location), and by
-    ``"maskclip"`` where a class token alone was aligned (DESIGN section 5).
+    ``"maskclip"`` where a class token alone was aligned (docs/decisions.md).
 
     Patch dropout, a device of contrastive pre-training, is never applied: every location is needed.
 

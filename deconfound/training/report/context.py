@@ -75,7 +75,7 @@ class ReportContext:
         notes: what a reader must know before using a number ("rendered images", "oracle").
         created: date and time in words.
         used: what the last method's model used; the section is left out where it is None.
-        oracle: whether the held-out site itself chose the weights (DESIGN section 5).
+        oracle: whether the held-out site itself chose the weights (docs/decisions.md).
     """
 
     title: str
