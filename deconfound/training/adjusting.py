@@ -54,11 +54,11 @@ def build_adjustment(
         notes += told
     share = settings.transplant
     if share == "auto":
-        share, told = transplanted_share(model, images, weights, progress)
+        share, told = transplanted_share(model, images, weights, settings.margin, progress)
         notes += told
     doing: list[Doing] = []
     if share:
-        doing.append(Transplant(share, settings.tone))
+        doing.append(Transplant(share, settings.tone, margin=settings.margin))
     if settings.restyle:
         doing.append(Restyle(settings.restyle))
     if settings.render and operations:

@@ -22,7 +22,11 @@ UNTOLD = 0.5
 
 
 def transplanted_share(
-    model: Any, images: ImageDataset, weights: Tensor | None, progress: Watch | None = None
+    model: Any,
+    images: ImageDataset,
+    weights: Tensor | None,
+    margin: float,
+    progress: Watch | None = None,
 ) -> tuple[float, tuple[str, ...]]:
     """Look how far the class can be told from surroundings among weighted images.
 
@@ -35,13 +39,16 @@ def transplanted_share(
         model: a :class:`~deconfound.CausalSegmenter`; its tower embeds the surroundings.
         images: the training images.
         weights: (n,), as they are trained with; None for none.
+        margin: of the transplants; what comes along with a lesion is no surroundings.
         progress: called with how many images were read, and of how many.
 
     Returns:
         The share, and what a reader of the run should know.
     """
     rows = range(0, len(images), -(-len(images) // MOST))
-    pooled, classes = embed(model, images, progress, change=_surroundings, rows=rows)
+    pooled, classes = embed(
+        model, images, progress, change=lambda item, _: _surroundings(item, margin), rows=rows
+    )
     who = patients(images)
     found = class_balance(
         pooled.numpy(),
@@ -61,7 +68,7 @@ def transplanted_share(
     return found.left, (f"{told}; {found.left:.0%} of the lesions are transplanted",)
 
 
-def _surroundings(item: dict[str, Any], position: int) -> Tensor:
+def _surroundings(item: dict[str, Any], margin: float) -> Tensor:
     classes = torch.tensor([item["class_index"]])
     one = Pictures(item["image"][None], torch.as_tensor(item["mask"])[None], classes)
-    return paint_over(one).image[0]
+    return paint_over(one, margin).image[0]

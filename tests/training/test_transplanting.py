@@ -36,14 +36,14 @@ def pictures(confounded: bool, count: int = 60) -> MemoryDataset:
 
 
 def test_all_are_transplanted_where_surroundings_tell_the_class(model) -> None:
-    share, notes = transplanted_share(model, pictures(confounded=True), None)
+    share, notes = transplanted_share(model, pictures(confounded=True), None, 0.0)
     assert share == 1
     assert "its class is told in 100% of the images (50% by chance)" in notes[0]
     assert "100% of the lesions are transplanted" in notes[0]
 
 
 def test_few_are_where_they_do_not(model) -> None:
-    share, _ = transplanted_share(model, pictures(confounded=False), None)
+    share, _ = transplanted_share(model, pictures(confounded=False), None, 0.0)
     assert share < 0.35
 
 
@@ -51,16 +51,31 @@ def test_weights_that_undo_it_are_counted(model) -> None:
     images = pictures(confounded=True)
     images.class_index[:6] = 1 - images.class_index[:6]
     rare = torch.ones(len(images)).index_fill(0, torch.arange(6), 9.0)
-    without, _ = transplanted_share(model, images, None)
-    with_them, notes = transplanted_share(model, images, rare)
+    without, _ = transplanted_share(model, images, None, 0.0)
+    with_them, notes = transplanted_share(model, images, rare, 0.0)
     assert with_them < without
     assert "of the weighted ones" in notes[0]
+
+
+def test_what_comes_along_with_a_lesion_is_no_surroundings(model) -> None:
+    """A halo tells the class in every picture; as far as it is carried, nothing has to be done."""
+    images = pictures(confounded=False)
+    halo = images.images[:, :, 4:28, 4:28]
+    halo[:, :, 4:20, 4:20] = 200
+    for image, k in zip(halo, images.class_index, strict=True):
+        ring = torch.ones(24, 24, dtype=torch.bool)
+        ring[4:20, 4:20] = False
+        image[:, ring] = 250 * k.to(torch.uint8)
+    alone, _ = transplanted_share(model, images, None, 0.0)
+    carried, _ = transplanted_share(model, images, None, 0.5)
+    assert alone > 0.8
+    assert carried < 0.35
 
 
 def test_half_are_where_nothing_can_be_told(model) -> None:
     images = pictures(confounded=True)
     images.class_index.fill_(0)
-    share, notes = transplanted_share(model, images, None)
+    share, notes = transplanted_share(model, images, None, 0.0)
     assert share == UNTOLD
     assert "cannot be told; 50% of the lesions" in notes[0]
 
@@ -69,7 +84,7 @@ def test_of_many_images_some_are_looked_at(model, monkeypatch) -> None:
     monkeypatch.setattr(transplanting, "MOST", 25)
     images, seen = pictures(confounded=True), []
     share, _ = transplanted_share(
-        model, images, torch.ones(len(images)), lambda done, of: seen.append((done, of))
+        model, images, torch.ones(len(images)), 0.0, lambda done, of: seen.append((done, of))
     )
     assert seen[-1] == (20, 20)  # every third of 60
     assert share == 1

@@ -1,7 +1,8 @@
-"""The seam between what is put in and what is there."""
+"""The seam between what is put in and what is there, and how far from the lesion it runs."""
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -20,3 +21,20 @@ def soft_edge(lesion: Tensor) -> Tensor:
     size = max(3, round(lesion.shape[-1] / 24) | 1)
     wide = F.max_pool2d(lesion[:, None].float(), size, 1, size // 2)
     return F.avg_pool2d(wide, size, 1, size // 2, count_include_pad=False)
+
+
+def grown(lesion: Tensor, margin: float) -> Tensor:
+    """Return lesions with what lies about them, (B, H, W), bool.
+
+    Args:
+        lesion: (B, H, W), bool.
+        margin: width of what is added, in diameters of a disc as large as the lesion.
+    """
+    if not margin:
+        return lesion
+    radii = (margin * 2 * (lesion.flatten(1).sum(dim=1) / torch.pi).sqrt()).round().int().tolist()
+    return torch.stack([_dilated(one, radius) for one, radius in zip(lesion, radii, strict=True)])
+
+
+def _dilated(lesion: Tensor, radius: int) -> Tensor:
+    return F.max_pool2d(lesion[None].float(), 2 * radius + 1, 1, radius)[0] > 0

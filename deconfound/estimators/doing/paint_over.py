@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from deconfound.estimators.doing.base import Pictures
-from deconfound.estimators.doing.edges import soft_edge
+from deconfound.estimators.doing.edges import grown, soft_edge
 
 MIRRORS: tuple[tuple[int, ...], ...] = ((-1,), (-2,), (-2, -1))
 """Axes of a picture that are turned over: left-right, upside down, both."""
 
 
-def paint_over(pictures: Pictures) -> Pictures:
+def paint_over(pictures: Pictures, margin: float = 0.0) -> Pictures:
     """Replace each lesion by the mirrored picture, whichever of three mirrors shows least of it.
 
     The patch comes from the same picture, so it has its light, palette, sharpness and distance, and
@@ -21,19 +21,21 @@ def paint_over(pictures: Pictures) -> Pictures:
 
     Args:
         pictures: B of them.
+        margin: width of the surroundings that are painted over with it, as of `Transplant`.
 
     Returns:
         Pictures of the same shapes; a class index is -1 where no lesion is left.
     """
     lesion = pictures.mask > 0
+    region = grown(lesion, margin)
     mirrored = torch.stack([lesion.flip(axes) for axes in MIRRORS])
-    best = (mirrored & lesion).flatten(2).sum(dim=2).argmin(dim=0)  # (B,)
+    best = (mirrored & region).flatten(2).sum(dim=2).argmin(dim=0)  # (B,)
     patch = _pick([pictures.image.flip(axes) for axes in MIRRORS], best)
-    left = lesion & _pick([lesion.flip(axes) for axes in MIRRORS], best)
-    share = soft_edge(lesion) * ~left[:, None]
+    left = region & _pick(list(mirrored), best)
+    share = soft_edge(region) * ~left[:, None]
     image = share * patch + (1 - share) * pictures.image
     mask = torch.where(left, pictures.mask, 0)
-    remains = left.flatten(1).any(dim=1)
+    remains = (mask > 0).flatten(1).any(dim=1)
     return Pictures(image, mask, torch.where(remains, pictures.class_index, -1))
 
 

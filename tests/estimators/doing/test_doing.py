@@ -18,7 +18,7 @@ from deconfound.estimators.doing import (
     doings,
     suggested,
 )
-from deconfound.estimators.doing.edges import soft_edge
+from deconfound.estimators.doing.edges import grown, soft_edge
 from deconfound.estimators.doing.gain import local_gain
 from deconfound.estimators.doing.paint_over import paint_over
 from deconfound.estimators.doing.rescale import rescaled
@@ -57,6 +57,11 @@ class TestTransplantByStyle(DoingContract):
 class TestTransplantAtAnotherDistance(DoingContract):
     def make(self, probability):
         return Transplant(probability, zoom=2.0)
+
+
+class TestTransplantByItsOutline(DoingContract):
+    def make(self, probability):
+        return Transplant(probability, margin=0.0)
 
 
 class TestRender(DoingContract):
@@ -138,20 +143,32 @@ def test_black_frames_stay_black() -> None:
     assert (after.image[:, :, :4] == 0).all()
 
 
-@given(seeds)
-def test_a_transplanted_lesion_keeps_its_label_and_gets_other_surroundings(seed: int) -> None:
+@given(seeds, st.sampled_from([0.0, 0.2, 0.5]))
+def test_a_transplanted_lesion_keeps_its_label_and_gets_other_surroundings(
+    seed: int, margin: float
+) -> None:
     before = sample_pictures(seed=seed)
-    after = Transplant(1.0, tone="none")(before, torch.Generator().manual_seed(seed))
-    lesion = before.mask > 0
-    assert torch.equal(after.mask[lesion], before.mask[lesion])
-    where = lesion[:, None].expand_as(before.image)
+    do = Transplant(1.0, tone="none", margin=margin)
+    after = do(before, torch.Generator().manual_seed(seed))
+    carried = grown(before.mask > 0, margin)
+    assert torch.equal(after.mask[carried], before.mask[carried])
+    where = carried[:, None].expand_as(before.image)
     torch.testing.assert_close(after.image[where], before.image[where])
     # Every surrounding, far from the lesion, is that of one picture without its own lesion.
-    far = soft_edge(lesion)[:, 0] == 0
-    bare = paint_over(before).image
-    for i in range(len(lesion)):
+    far = soft_edge(carried)[:, 0] == 0
+    bare = paint_over(before, margin).image
+    for i in range(len(far)):
         differences = (bare - after.image[i]).abs().amax(dim=1)[:, far[i]].amax(dim=1)
         assert differences.min() == 0
+
+
+@given(st.integers(3, 9), st.floats(0, 1))
+def test_a_margin_is_measured_in_diameters_of_the_lesion(radius: int, margin: float) -> None:
+    y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    disc = ((y - 32) ** 2 + (x - 32) ** 2 <= radius**2)[None]
+    reach = int(grown(disc, margin)[0, 32, 32:].sum()) - 1
+    assert abs(reach - (radius + margin * 2 * radius)) <= 1.5
+    assert not grown(torch.zeros_like(disc), margin).any()
 
 
 @given(seeds, st.floats(0.3, 0.9), st.floats(0.3, 0.9))
@@ -304,6 +321,8 @@ def test_refusals_are_one_sentence() -> None:
         Restyle(1.5)
     with pytest.raises(ConfigurationError, match="zoom must be 1 or more"):
         Transplant(zoom=0.5)
+    with pytest.raises(ConfigurationError, match="margin must be 0 or more"):
+        Transplant(margin=-0.1)
     pictures = sample_pictures()
     with pytest.raises(ShapeError, match="expected image"):
         Restyle(1.0)(Pictures(pictures.image[:, :1], pictures.mask, pictures.class_index), None)
