@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 from torch import nn
 
@@ -23,8 +23,9 @@ from deconfound.decoders import (
 from deconfound.dictionaries import ConfounderDictionary, dictionaries
 from deconfound.encoders import TowerPyramid, levels_from_stride
 from deconfound.encoders.level_interventions import LevelIntervention, level_interventions
-from deconfound.errors import ConfigurationError
-from deconfound.interventions import InterventionLayer, interventions
+from deconfound.errors import ConfigurationError, unknown_name
+from deconfound.estimators import Level
+from deconfound.interventions import HasEffects, InterventionLayer, interventions
 from deconfound.packs import PromptPack
 from deconfound.prompts import PromptEmbeddings
 from deconfound.registry import Registry
@@ -71,6 +72,18 @@ def resolve_dictionary(
 def resolve_intervention(spec: InterventionLayer | Spec, dim: int) -> InterventionLayer:
     """Return the intervention that is meant; a named one is offered the joint space's width."""
     return _component(interventions, InterventionLayer, spec, dim=dim)
+
+
+def resolve_average(level: Level, intervention: InterventionLayer) -> Level:
+    """Return where the sum over confounders is taken, if the intervention can be asked there."""
+    if level not in get_args(Level):
+        raise unknown_name("level to average at", str(level), get_args(Level))
+    if level != "feature" and not isinstance(intervention, HasEffects):
+        raise ConfigurationError(
+            f"average={level!r}: expected an intervention that says what each confounder would "
+            f"do, found {type(intervention).__name__}; take film or gated_mlp, or average features"
+        )
+    return level
 
 
 def resolve_level_intervention(

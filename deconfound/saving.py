@@ -29,7 +29,8 @@ ENTRIES = (
     "train_tower",
     "intervening",
 )
-LATER = {"level_intervention": None}  # entries that older models lack, and what that means there
+# Entries that older models lack, and what that means there.
+LATER = {"level_intervention": None, "average": "feature"}
 
 
 def write(model: nn.Module, config: dict[str, Any], folder: Path) -> Path:

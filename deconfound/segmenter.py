@@ -25,6 +25,7 @@ from deconfound.dictionaries import ConfounderDictionary, dictionaries
 from deconfound.encoders import LevelFusion
 from deconfound.encoders.level_interventions import LevelIntervention, level_interventions
 from deconfound.errors import WeightsError
+from deconfound.estimators import Level, average_behind
 from deconfound.interventions import HasEffects, Identity, InterventionLayer, interventions
 from deconfound.packs import PromptPack
 from deconfound.prompts import PromptEmbeddings
@@ -51,6 +52,10 @@ class CausalSegmenter(nn.Module):
             None leaves them as they are.
         classes: output channels: 1 is binary; K + 1 is background and the pack's K classes. A ready
             SMP model brings its own.
+        average: where the sum over confounders is taken: ``"feature"``, before the decoder; or
+            behind it, which takes a pass for each confounder (`average_behind`): of its logits
+            (``"logit"``), or of its probabilities (``"probability"``), which is
+            Σ_z P(Y|F, z) P(z) to the letter. The latter two need an intervention with effects.
         levels: pyramid levels that the intervened map joins (1 is stride 2, …, -1 the deepest);
             ``"auto"``: those no finer than the tower's own grid.
         train_tower: ``"frozen"``, ``"all"``, or how many of the last blocks are trained.
@@ -74,6 +79,7 @@ class CausalSegmenter(nn.Module):
         *,
         level_intervention: LevelIntervention | str | Mapping[str, Any] | None = None,
         classes: int = 1,
+        average: Level = "feature",
         levels: Sequence[int] | str = "auto",
         train_tower: str | int = "frozen",
     ) -> None:
@@ -96,6 +102,7 @@ class CausalSegmenter(nn.Module):
             self.body.levels_read,
         )
         self.intervention = assembly.resolve_intervention(intervention, vlm.embed_dim)
+        self.average = assembly.resolve_average(average, self.intervention)
         self.decoder_spec = assembly.decoder_spec(decoder)
         self.classes = self.body.classes
         self.train_tower = train_tower
@@ -115,10 +122,21 @@ class CausalSegmenter(nn.Module):
         confounders = self.dictionary()
         intervene = self.intervention if self.intervening else self._bystander
         intervened = intervene(regions, confounders)
-        context = scatter(visual.dense, regions.index, intervened.features)
         pyramid, rest = self.body.encode(sized, visual)
-        joined = self.fusion(self.level_intervention(pyramid), context)
+        pyramid = self.level_intervention(pyramid)
+
+        def join(features: Tensor) -> list[Tensor]:
+            return self.fusion(pyramid, scatter(visual.dense, regions.index, features))
+
+        joined = join(intervened.features)
         logits = self.body.decode(joined, rest)
+        if self.average != "feature" and self._has_effects:
+            logits = average_behind(
+                lambda features: self.body.decode(join(features), rest),
+                self.intervention.effects(regions, confounders),
+                intervened.weights,
+                self.average,
+            )
         return Explanation(
             logits=self._resize(logits, images.shape[-2:]),
             scores=similarity_map(visual.dense.detach(), self.prompts.classes),
@@ -135,10 +153,14 @@ class CausalSegmenter(nn.Module):
         Effects are None where the intervention is passed by or declares none (`HasEffects`).
         """
         traced = self.trace(images)
-        if not self.intervening or not isinstance(self.intervention, HasEffects):
+        if not self._has_effects:
             return traced
         effects = self.intervention.effects(traced.regions, traced.confounders)
         return traced.with_effects(effects)
+
+    @property
+    def _has_effects(self) -> bool:
+        return self.intervening and isinstance(self.intervention, HasEffects)
 
     def normalize(self, images: Tensor) -> Tensor:
         """Turn RGB images in [0, 1] into what the vision tower was trained on."""
@@ -165,6 +187,7 @@ class CausalSegmenter(nn.Module):
                 level_interventions, self.level_intervention
             ),
             "classes": self.classes,
+            "average": self.average,
             "levels": list(self.fusion.levels),
             "train_tower": self.train_tower,
             "intervening": self.intervening,

@@ -2,6 +2,7 @@
 
 from deconfound.estimators.attention import Attention
 from deconfound.estimators.base import Effects, Estimator, estimators
+from deconfound.estimators.behind import average_behind
 from deconfound.estimators.enumeration import Enumeration
 from deconfound.estimators.levels import Level, average_outcomes
 from deconfound.estimators.monte_carlo import MonteCarlo
@@ -17,6 +18,7 @@ __all__ = [
     "MonteCarlo",
     "PriorMean",
     "Standardisation",
+    "average_behind",
     "average_outcomes",
     "estimators",
 ]

@@ -36,7 +36,7 @@ def average_outcomes(
         head: H, from features (B', N, d) to logits with B' in front, such as a linear layer
             (B', N, C) or a decoder (B', C, H, W).
         effects: A(f, z_m), (B, M, N, d).
-        prior: P(z), (M,), sums to one.
+        prior: P(z), (M,), sums to one; or weights of each image, (B, M).
         level: where to average.
         class_dim: the axis of the head's output that holds C; only ``"probability"`` needs it.
             One channel is a sigmoid, more are a softmax.
@@ -47,26 +47,27 @@ def average_outcomes(
 
     Raises:
         UnknownNameError: a level that is none of the three.
-        ShapeError: effects that are not (B, M, N, d) with M priors.
+        ShapeError: effects that are not (B, M, N, d) with priors (M,) or (B, M).
     """
     if level not in get_args(Level):
         raise unknown_name("level", str(level), get_args(Level))
-    if effects.ndim != 4 or prior.shape != effects.shape[1:2]:
+    if effects.ndim != 4 or prior.shape not in (effects.shape[1:2], effects.shape[:2]):
         raise ShapeError(
-            f"average_outcomes: expected effects (B, M, N, d) and a prior (M,), "
+            f"average_outcomes: expected effects (B, M, N, d) and a prior (M,) or (B, M), "
             f"found {tuple(effects.shape)} and {tuple(prior.shape)}"
         )
+    prior = prior.expand(effects.shape[:2])
     if level == "feature":
-        return head(einsum(effects, prior, "b m n d, m -> b n d"))
+        return head(einsum(effects, prior, "b m n d, b m -> b n d"))
     logits = head(effects.flatten(0, 1)).unflatten(0, effects.shape[:2])
     if level == "logit":
-        return einsum(logits, prior, "b m ..., m -> b ...")
+        return einsum(logits, prior, "b m ..., b m -> b ...")
     return _average_probabilities(logits, prior, class_dim if class_dim < 0 else class_dim + 1)
 
 
 def _average_probabilities(logits: Tensor, prior: Tensor, class_dim: int) -> Tensor:
     """Return the logits of Σ_m P(z_m) σ(logits_m), computed in logarithms: (B, M, …) to (B, …)."""
-    log_prior = prior.log().view(1, -1, *[1] * (logits.ndim - 2))
+    log_prior = prior.log().reshape(*prior.shape, *[1] * (logits.ndim - 2))
     if logits.shape[class_dim] > 1:
         return (logits.log_softmax(class_dim) + log_prior).logsumexp(dim=1)
     yes, no = F.logsigmoid(logits) + log_prior, F.logsigmoid(-logits) + log_prior

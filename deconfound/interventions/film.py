@@ -21,7 +21,7 @@ class FiLMIntervention(JointIntervention):
 
     What one confounder does is seen plainly: it scales and shifts channels. But A is affine in z,
     so enumeration and prior mean agree, and the sum over z is one scale and one shift for all
-    regions. Average at the level of logits or probabilities (`average_outcomes`), or take the gated
+    regions. Average logits or probabilities (``average`` of `CausalSegmenter`), or take the gated
     MLP, where the sum should do more.
 
     Args:
