@@ -72,8 +72,12 @@ def load_state(
             settings.
     """
     tensors, header = _read(path)
-    found = header["settings"]
-    _require_same_settings(path, found, settings)
+    if "settings" not in header:
+        raise RunFolderError(
+            f"{path}: expected a state to go on from, found weights alone; restore the file, or "
+            f"delete {path.parent} to train this method from its first epoch"
+        )
+    _require_same_settings(path, header["settings"], settings)
     _load_module(path, module, _under("module.", tensors))
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in _under("optimizer.", tensors).items():

@@ -24,7 +24,7 @@ class Schedule:
     Attributes:
         epochs: length of the run, at least 1.
         intervention_start: share of the epochs, in [0, 1], that come before the intervention.
-            At 1 the intervention never starts.
+            At 1 the intervention never starts; below, it is on in the last epoch at least.
     """
 
     epochs: int
@@ -42,7 +42,9 @@ class Schedule:
     @property
     def first_intervening_epoch(self) -> int:
         """The 0-based epoch at which intervention and causal loss turn on."""
-        return round(self.intervention_start * self.epochs)
+        if self.intervention_start == 1:
+            return self.epochs
+        return min(round(self.intervention_start * self.epochs), self.epochs - 1)
 
     def intervening(self, epoch: int) -> bool:
         """Say whether the intervention is on in the 0-based ``epoch``."""

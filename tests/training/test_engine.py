@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -334,6 +335,13 @@ def test_a_spoiled_checkpoint_is_named(run: RunFolder, settings: TrainingSetting
     path = run.last_checkpoint("model")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(RunFolderError, match=r"last\.safetensors: expected a checkpoint, could"):
+        train(run, settings)
+
+
+def test_weights_in_the_place_of_a_state_are_named(run: RunFolder, settings: TrainingSettings):
+    train(run, settings)
+    shutil.copy(run.best_checkpoint("model"), run.last_checkpoint("model"))
+    with pytest.raises(RunFolderError, match="found weights alone"):
         train(run, settings)
 
 

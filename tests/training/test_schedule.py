@@ -20,6 +20,12 @@ def test_short_runs_reach_it(epochs: int, first: int) -> None:
 
 
 @given(st.integers(1, 300), st.floats(0, 1))
+def test_below_one_it_starts_at_last(epochs: int, start: float) -> None:
+    """Rounded alone, 0.95 of ten epochs were all ten, and nothing was trained to intervene."""
+    assert Schedule(epochs, start).intervening(epochs - 1) == (start < 1)
+
+
+@given(st.integers(1, 300), st.floats(0, 1))
 def test_once_on_it_stays_on(epochs: int, start: float) -> None:
     states = [Schedule(epochs, start).intervening(e) for e in range(epochs)]
     assert states == sorted(states)
