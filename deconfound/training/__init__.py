@@ -10,9 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deconfound.training.adjusting import build_adjustment
+    from deconfound.training.adjustment import Adjustment, AdjustmentSettings
     from deconfound.training.distributed import launch
     from deconfound.training.engine import fit
     from deconfound.training.evaluation import evaluate
+    from deconfound.training.fitting import fit_parts
     from deconfound.training.history import EpochRecord, History
     from deconfound.training.metrics import MethodResult, Scores, ScoresRow, SegmentationMetrics
     from deconfound.training.processes import is_main_process
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from deconfound.training.table import results_json, results_table
 
 _HOME = {
+    "Adjustment": "adjustment",
+    "AdjustmentSettings": "adjustment",
     "EpochRecord": "history",
     "History": "history",
     "MethodResult": "metrics",
@@ -35,8 +40,10 @@ _HOME = {
     "SegmentationMetrics": "metrics",
     "TrainingProgress": "progress",
     "TrainingSettings": "settings",
+    "build_adjustment": "adjusting",
     "evaluate": "evaluation",
     "fit": "engine",
+    "fit_parts": "fitting",
     "is_main_process": "processes",
     "launch": "distributed",
     "learning_rate_factor": "schedule",
@@ -46,6 +53,8 @@ _HOME = {
 }
 
 __all__ = [
+    "Adjustment",
+    "AdjustmentSettings",
     "EpochRecord",
     "History",
     "MethodResult",
@@ -57,8 +66,10 @@ __all__ = [
     "SegmentationMetrics",
     "TrainingProgress",
     "TrainingSettings",
+    "build_adjustment",
     "evaluate",
     "fit",
+    "fit_parts",
     "is_main_process",
     "launch",
     "learning_rate_factor",
