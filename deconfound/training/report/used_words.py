@@ -52,6 +52,12 @@ def _verdict(probe: SiteProbe) -> str:
 
 
 def _kernel(used: WhatWasUsed) -> str:
+    if used.kernel_missing:
+        return (
+            "Whether features depend on the site in a way that no line shows was not computed: the "
+            "kernel test needs causal-learn, which is not installed; run "
+            '`pip install "deconfound[diagnostics]"`.'
+        )
     if used.kernel is None:
         return ""
     told = "depend" if used.kernel.p_value < SURE else "do not visibly depend"
