@@ -102,7 +102,7 @@ def test_every_drawing_has_words_and_the_pages_colours(used) -> None:
         "Attention against the prior. Mean divergence of attention from the prior: 1.052",
         "Confounders by site. A mostly dark; B mostly blur",
         "Overlap of class and confounder. Too few: cyst under blur",
-        "Does the site show?. all images 61% against 34%; class unknown 50% against 30%; "
+        "Site found from the features. all images 61% against 34%; class unknown 50% against 30%; "
         "cyst 68% against 37%",
         "Prompts against pixels. dark 0.81",
         "What the prompts have in common. Most alike: dark and bright (0.00)",
@@ -174,7 +174,7 @@ def test_a_kernel_test_that_was_not_made_says_what_to_install(used) -> None:
     text = page(replace(used, kernel=None, kernel_missing=True)).text
     assert "was not computed: the kernel test needs causal-learn" in text
     assert 'pip install "deconfound[diagnostics]"' in text
-    assert "By the kernel test, p = 0.4." in page(used).text
+    assert "Of any shape (kernel test): p = 0.4." in page(used).text
     assert "kernel test" not in page(replace(used, kernel=None)).text
 
 

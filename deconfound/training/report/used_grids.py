@@ -59,15 +59,16 @@ def overlap_panel(cells: ClassOverlap) -> Panel:
         name_rows(axes, cells.names)
         for column, k in enumerate(seen):
             for m, images in enumerate(found[k]):
-                _cell(axes, column, m, 0.3 * min(float(share[k, m]), 2.0), marked=bool(thin[k, m]))
+                strength = 0.3 * min(float(share[k, m]), 2.0) if judged[k, m] else 0.0
+                _cell(axes, column, m, strength, marked=bool(thin[k, m]))
                 _write(axes, column, m, f"{images:.1f}", INK if judged[k, m] else MUTED)
         _columns(axes, [cells.class_names[k] for k in seen])
         axes.set_xlabel("images, by lesion class", color=MUTED)
 
     caption = (
-        "How many images of each class are read as showing each confounder; the darker, the more "
-        "for its prior. An outlined cell holds too few to adjust in, and too few are expected of a "
-        "grey number to say."
+        "Images of each class that are read as showing each confounder, darker the more there are "
+        "for its prior: an outlined cell holds too few to adjust in, and a grey number is one "
+        "where too few are expected to say."
     )
     names = [
         f"{cells.class_names[k]} under {cells.names[m]}"
@@ -88,7 +89,7 @@ def gram_panel(health: DictionaryHealth, names: Sequence[str]) -> Panel:
     gram = health.gram.cpu().numpy()
     place = {name: row for row, name in enumerate(health.names)}
     alike = {frozenset(place[one] for one in pair.names) for pair in health.near_duplicates}
-    numbered = [f"{row + 1}  {name}" for row, name in enumerate(names)]
+    numbered = [f"{row + 1} {name}" for row, name in enumerate(names)]
 
     def paint(axes: Axes) -> None:
         name_rows(axes, numbered)
@@ -104,9 +105,9 @@ def gram_panel(health: DictionaryHealth, names: Sequence[str]) -> Panel:
     most = np.where(np.eye(len(names), dtype=bool), -np.inf, gram)
     row, column = (int(i) for i in np.unravel_index(most.argmax(), most.shape))
     caption = (
-        f"The Gram matrix: cosines between the embeddings, darker the more alike, orange where "
-        f"opposed. These {len(names)} fill {health.effective_rank:.1f} directions (effective "
-        f"rank); an outlined pair says nearly the same, and attention cannot tell it apart."
+        f"Cosines between the embeddings (Gram matrix), darker the more alike, orange where "
+        f"opposed: these {len(names)} fill {health.effective_rank:.1f} directions (effective "
+        f"rank), and attention can hardly tell an outlined pair apart."
     )
     said = f"Most alike: {names[row]} and {names[column]} ({gram[row, column]:.2f})"
     return Panel("What the prompts have in common", caption, draw(paint, tall(numbered)), said)
@@ -129,5 +130,7 @@ def _write(axes: Axes, column: int, row: int, text: str, colour: str = INK) -> N
 
 def _columns(axes: Axes, names: Sequence[str]) -> None:
     axes.set_xlim(-0.5, len(names) - 0.5)
-    axes.set_xticks(range(len(names)), [short(name) for name in names], color=MUTED)
+    size = 10 if len(names) <= 9 else 8
+    ticks = [short(name) for name in names]
+    axes.set_xticks(range(len(names)), ticks, color=MUTED, fontsize=size)
     axes.grid(False)

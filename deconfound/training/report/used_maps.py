@@ -19,6 +19,9 @@ PICTURES = 3
 STRIPS = 2
 """How many images are shown under every confounder."""
 
+STRIP_SIZE = 240
+"""Longer side of each of those pictures, in pixels: they are many."""
+
 VISIBLE = 0.005
 """Spread of a pixel's probability from which an image is shown."""
 
@@ -74,13 +77,13 @@ def _strips(used: WhatWasUsed, under: Counterfactuals) -> list[Maps]:
 
 def _strip(used: WhatWasUsed, under: Counterfactuals, row: int) -> list[Panel]:
     taken = used.close[row].cpu().numpy()
-    as_it_is = embedded(sized(to_picture(taken)))
+    as_it_is = embedded(sized(to_picture(taken), STRIP_SIZE))
     panels = [Panel("As it is", "", as_it_is, f"Image {row + 1} as it is")]
     masks = _masks(under.probabilities[:, row]).cpu().numpy()
     colours = PREDICTION if under.probabilities.shape[2] == 1 else PALETTE
     for m, (name, mask) in enumerate(zip(used.names, masks, strict=True)):
         shown = taken if under.pictures is None else under.pictures[m, row].numpy()
-        drawn = draw_contours(sized(to_picture(shown)), mask, colours)
+        drawn = draw_contours(sized(to_picture(shown), STRIP_SIZE), mask, colours)
         covers = f"{100 * (mask > 0).mean():.1f}% lesion"
         if under.pictures is not None and np.array_equal(shown, _bytes(taken)):
             covers += ", not drawn"

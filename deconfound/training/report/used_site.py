@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deconfound.diagnostics import KernelTest, SiteProbe
+from deconfound.diagnostics import ClassProbe, KernelTest, SiteProbe
 from deconfound.training.extras import missing_extra
 from deconfound.training.report.rows import BAR, name_rows, tall
 from deconfound.training.report.svg import CARD, INK, MUTED, Panel, draw
@@ -30,8 +30,8 @@ def site_panel(
         class_names: in the order of the class indices.
     """
     names = [_named(one.class_index, class_names) for one in probe.by_class]
-    rows = [("all images", probe), *zip(names, probe.by_class, strict=True)]
-    earlier = [] if before is None else [before, *before.by_class]
+    rows = list(zip(["all images", *names], _whole_and_parts(probe), strict=True))
+    earlier = [] if before is None else _whole_and_parts(before)
     labels = [f"{name} ({one.images})" for name, one in rows]
 
     def paint(axes: Axes) -> None:
@@ -45,7 +45,7 @@ def site_panel(
         axes.set_xlabel("percent of images; mark: chance", color=MUTED)
 
     ring = "" if before is None else " (ring: before the intervention)"
-    tested = "" if kernel is None else f" By the kernel test, p = {kernel.p_value:.3g}."
+    tested = "" if kernel is None else f" Of any shape (kernel test): p = {kernel.p_value:.3g}."
     caption = (
         f"How often a linear probe finds the site{ring}: a dot on its mark is a feature that "
         f"tells no more of the site than the class does.{tested}"
@@ -53,7 +53,11 @@ def site_panel(
     said = "; ".join(
         f"{name} {100 * one.accuracy:.0f}% against {100 * one.chance:.0f}%" for name, one in rows
     )
-    return Panel("Does the site show?", caption, draw(paint, tall(labels)), said)
+    return Panel("Site found from the features", caption, draw(paint, tall(labels)), said)
+
+
+def _whole_and_parts(probe: SiteProbe) -> list[SiteProbe | ClassProbe]:
+    return [probe, *probe.by_class]
 
 
 def _named(index: int, class_names: Sequence[str]) -> str:
