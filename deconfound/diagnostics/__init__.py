@@ -23,6 +23,7 @@ from deconfound.diagnostics.dictionary_health import (
 )
 from deconfound.diagnostics.drawing import drawn
 from deconfound.diagnostics.invariance import (
+    ClassProbe,
     KernelTest,
     SiteProbe,
     kernel_independence,
@@ -32,8 +33,10 @@ from deconfound.diagnostics.jensen import jensen_gap
 from deconfound.diagnostics.leave_out import LeaveOut, leave_out
 from deconfound.diagnostics.measured import Measurements, measure
 from deconfound.diagnostics.posterior import (
+    ClassOverlap,
     OverlapWarning,
     SitePosterior,
+    class_overlap,
     overlap_warnings,
     site_posterior,
 )
@@ -44,6 +47,8 @@ __all__ = [
     "AttentionDivergence",
     "Balance",
     "Batch",
+    "ClassOverlap",
+    "ClassProbe",
     "Counterfactuals",
     "DictionaryHealth",
     "KernelTest",
@@ -58,6 +63,7 @@ __all__ = [
     "agreements",
     "attention_divergence",
     "class_balance",
+    "class_overlap",
     "counterfactual_masks",
     "dictionary_health",
     "drawn",

@@ -26,10 +26,13 @@ class Counterfactuals:
     Attributes:
         names: the M confounders.
         probabilities: (M, B, C, H, W), a sigmoid's for one channel, else a softmax's.
+        pictures: (M, B, 3, H, W) uint8, on the CPU, what the model was shown under each confounder;
+            None where it was set in features.
     """
 
     names: tuple[str, ...]
     probabilities: Tensor
+    pictures: Tensor | None = None
 
     @property
     def spread(self) -> Tensor:
@@ -59,8 +62,10 @@ def counterfactual_masks(
         ShapeError: a ``do`` that returns another shape.
     """
     names = model.dictionary().names
-    ask = _features(model, images) if do is None else _pictures(model, images, do)
-    return Counterfactuals(names, torch.stack([probabilities(ask(m)) for m in range(len(names))]))
+    shown: list[Tensor] = []
+    ask = _features(model, images) if do is None else _pictures(model, images, do, shown)
+    found = torch.stack([probabilities(ask(m)) for m in range(len(names))])
+    return Counterfactuals(names, found, torch.stack(shown) if shown else None)
 
 
 @torch.no_grad()
@@ -107,7 +112,11 @@ def _features(model: CausalSegmenter, images: Tensor) -> Callable[[int], Tensor]
     return ask
 
 
-def _pictures(model: CausalSegmenter, images: Tensor, do: Do) -> Callable[[int], Tensor]:
+def _pictures(
+    model: CausalSegmenter, images: Tensor, do: Do, shown: list[Tensor]
+) -> Callable[[int], Tensor]:
+    """Ask about pictures; each that was asked about is appended to ``shown``, as bytes."""
+
     def ask(m: int) -> Tensor:
         done = do(images, m)
         if done.shape != images.shape:
@@ -115,6 +124,7 @@ def _pictures(model: CausalSegmenter, images: Tensor, do: Do) -> Callable[[int],
                 f"do(z = {m}): expected images of shape {tuple(images.shape)}, found "
                 f"{tuple(done.shape)}"
             )
+        shown.append((255 * done).round().clamp(0, 255).byte().cpu())
         return model(model.normalize(done))
 
     return ask

@@ -15,6 +15,23 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
+class ClassProbe:
+    """How well the site is found on the images of one class.
+
+    Attributes:
+        class_index: of the class; -1 where it is unknown.
+        accuracy: share of its images.
+        chance: its mean where sites are shuffled within each class.
+        images: how many there are.
+    """
+
+    class_index: int
+    accuracy: float
+    chance: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class SiteProbe:
     """How well a linear classifier finds the site.
 
@@ -25,6 +42,7 @@ class SiteProbe:
         images: n.
         grouped: whether patients were kept together. Where they could not be, a probe that knows
             patients looks like one that knows sites.
+        by_class: the same for each class; of a few images, a rough idea.
     """
 
     accuracy: float
@@ -32,6 +50,7 @@ class SiteProbe:
     p_value: float
     images: int
     grouped: bool
+    by_class: tuple[ClassProbe, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +103,20 @@ def site_probe(
     _require_groups(fewest_groups(site_index, units), folds)
     draw = np.random.default_rng(seed)
     probe = RidgeProbe(features, draw.permutation(units.max() + 1)[units] % folds)
-    found = probe.accuracy(site_index)
     blocks = block_labels(site_index, class_index, units)
     shuffles = [shuffle_within(site_index, class_index, blocks, draw) for _ in range(permutations)]
-    null = np.array([probe.accuracy(sites) for sites in shuffles])
-    p_value = (1 + int((null >= found).sum())) / (1 + permutations)
-    return SiteProbe(found, float(null.mean()), p_value, len(features), groups is not None)
+    right, *null = (probe.predict(sites) == sites for sites in (site_index, *shuffles))
+    found = float(right.mean())
+    p_value = (1 + sum(one.mean() >= found for one in null)) / (1 + permutations)
+    by_chance = np.mean(null, axis=0)
+    return SiteProbe(
+        found,
+        float(by_chance.mean()),
+        float(p_value),
+        len(features),
+        groups is not None,
+        _by_class(right, by_chance, class_index),
+    )
 
 
 def kernel_independence(
@@ -150,6 +177,17 @@ def _checked(features: Array, sites: Array, classes: Array) -> tuple[Array, Arra
     if len(np.unique(sites)) < 2:
         raise DataError("invariance: expected images of two sites or more, found one; add a site")
     return features, sites, classes
+
+
+def _by_class(right: Array, by_chance: Array, class_index: Array) -> tuple[ClassProbe, ...]:
+    """Average over the images of each class: whether (n,) are right, and how often by chance."""
+    return tuple(
+        ClassProbe(
+            int(k), float(right[rows].mean()), float(by_chance[rows].mean()), int(rows.sum())
+        )
+        for k in np.unique(class_index)
+        for rows in (class_index == k,)
+    )
 
 
 def _codes(labels: Sequence[str]) -> Array:

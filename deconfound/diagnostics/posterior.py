@@ -29,6 +29,34 @@ class SitePosterior:
     images: Tensor
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassOverlap:
+    """How many images of each class there are under each confounder.
+
+    Attributes:
+        class_names: K names.
+        names: the M confounders.
+        images: (K,), how many there are of each class.
+        found: (K, M), posterior mass of each confounder over the images of each class.
+        expected: (K, M), what it would be, were each confounder as frequent as P(z) says.
+        judged: (K, M), true where enough is expected for a lack of it to mean something.
+        thin: (K, M), true where a judged cell holds too little to adjust in.
+    """
+
+    class_names: tuple[str, ...]
+    names: tuple[str, ...]
+    images: Tensor
+    found: Tensor
+    expected: Tensor
+    judged: Tensor
+    thin: Tensor
+
+    @property
+    def share(self) -> Tensor:
+        """(K, M), found over expected; infinite where nothing is expected."""
+        return torch.where(self.expected > 0, self.found / self.expected, torch.inf)
+
+
 @dataclass(frozen=True, slots=True)
 class OverlapWarning:
     """A class that is (almost) never seen under a confounder.
@@ -77,7 +105,7 @@ def site_posterior(
     return SitePosterior(tuple(sites), tuple(names), mean, images.long())
 
 
-def overlap_warnings(
+def class_overlap(
     posterior: Tensor,
     class_index: Tensor,
     class_names: Sequence[str],
@@ -85,8 +113,8 @@ def overlap_warnings(
     prior: Tensor,
     least: float = 0.1,
     fewest: float = 3.0,
-) -> tuple[OverlapWarning, ...]:
-    """Find cells class × confounder with too little mass to adjust in.
+) -> ClassOverlap:
+    """Count the images of every class under every confounder.
 
     The sum Σ_z P(Y|F, z) P(z) asks about every class under every confounder with P(z) > 0
     (positivity). Where the data hold almost no such image, any estimator extrapolates there.
@@ -97,13 +125,9 @@ def overlap_warnings(
         class_names: K names.
         names: M names.
         prior: P(z), (M,), the distribution that is adjusted to.
-        least: a cell is reported below this share of what P(z) expects, in (0, 1].
-        fewest: cells in which fewer images are expected are left out: at 3, chance alone leaves one
-            in twenty empty.
-
-    Returns:
-        The cells, the emptiest first, by share of what was expected; a class without images has
-        nothing to expect and is not among them.
+        least: a cell is thin below this share of what P(z) expects, in (0, 1].
+        fewest: cells in which fewer images are expected are not judged: at 3, chance alone leaves
+            one in twenty empty. A class without images has nothing to expect.
 
     Raises:
         ShapeError: a posterior that is not (n, M) with n classes and M names.
@@ -116,11 +140,33 @@ def overlap_warnings(
     of_class = _one_hot(class_index[known], len(class_names), "class")
     found = of_class.T @ posterior[known].double()
     expected = of_class.sum(dim=0)[:, None] * prior.double()
-    share = torch.where(expected >= max(fewest, 1e-12), found / expected, torch.inf)
-    cells = (share < least).nonzero().tolist()
+    judged = expected >= max(fewest, 1e-12)
+    thin = judged & (found < least * expected)
+    images = of_class.sum(dim=0).long()
+    return ClassOverlap(tuple(class_names), tuple(names), images, found, expected, judged, thin)
+
+
+def overlap_warnings(
+    posterior: Tensor,
+    class_index: Tensor,
+    class_names: Sequence[str],
+    names: Sequence[str],
+    prior: Tensor,
+    least: float = 0.1,
+    fewest: float = 3.0,
+) -> tuple[OverlapWarning, ...]:
+    """Name the thin cells of `class_overlap`, which takes the same, the emptiest first."""
+    cells = class_overlap(posterior, class_index, class_names, names, prior, least, fewest)
+    return thin_cells(cells)
+
+
+def thin_cells(cells: ClassOverlap) -> tuple[OverlapWarning, ...]:
+    """Return the thin cells, the emptiest first, by share of what was expected."""
+    share, expected, found = (x.tolist() for x in (cells.share, cells.expected, cells.found))
+    places = sorted(cells.thin.nonzero().tolist(), key=lambda cell: share[cell[0]][cell[1]])
     return tuple(
-        OverlapWarning(class_names[k], names[m], expected[k, m].item(), found[k, m].item())
-        for k, m in sorted(cells, key=lambda cell: share[cell[0], cell[1]].item())
+        OverlapWarning(cells.class_names[k], cells.names[m], expected[k][m], found[k][m])
+        for k, m in places
     )
 
 

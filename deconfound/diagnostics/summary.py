@@ -30,10 +30,12 @@ from deconfound.diagnostics.invariance import (
 from deconfound.diagnostics.leave_out import LeaveOut, leave_out
 from deconfound.diagnostics.measured import measure
 from deconfound.diagnostics.posterior import (
+    ClassOverlap,
     OverlapWarning,
     SitePosterior,
-    overlap_warnings,
+    class_overlap,
     site_posterior,
+    thin_cells,
 )
 from deconfound.interventions import HasEffects
 from deconfound.types import Confounders
@@ -71,6 +73,9 @@ class WhatWasUsed:
         kernel: the same question without linearity; None without causal-learn, or for too few.
         agreement: of prompts with measured statistics.
         health: of the dictionary; None where an embedding is zero, as a single centred one is.
+        cells: how many images each class has under each prompt; `overlap` names the thin ones.
+        kernel_missing: whether the kernel test has images enough, and only causal-learn is not
+            installed.
     """
 
     names: tuple[str, ...]
@@ -90,6 +95,8 @@ class WhatWasUsed:
     kernel: KernelTest | None
     agreement: tuple[Agreement, ...]
     health: DictionaryHealth | None
+    cells: ClassOverlap | None = None
+    kernel_missing: bool = False
 
 
 def what_was_used(
@@ -124,6 +131,11 @@ def what_was_used(
     few = images[_spread(len(images), CLOSE_LOOK)]
     has_effects = model.intervening and isinstance(model.intervention, HasEffects)
     under = counterfactual_masks(model, few) if has_effects else None
+    cells = class_overlap(
+        posterior, batch.class_index, model.pack.class_names, prompts.names, prompts.prior.cpu()
+    )
+    rows = _independent(batch)
+    missing = importlib.util.find_spec("causallearn") is None
     return WhatWasUsed(
         names=tuple(words.get(name, name) for name in z.names),
         prompts=prompts.names,
@@ -136,14 +148,14 @@ def what_was_used(
         jensen=None if under is None else mask_jensen_gap(model, few, under).abs().amax(dim=1),
         done=None if do is None else counterfactual_masks(model, few, do),
         posterior=site_posterior(posterior, batch.site_index, batch.sites, prompts.names),
-        overlap=overlap_warnings(
-            posterior, batch.class_index, model.pack.class_names, prompts.names, prompts.prior.cpu()
-        ),
+        overlap=thin_cells(cells),
         probe=_probe(seen.after, batch),
         probe_before=_probe(seen.before, batch),
-        kernel=_kernel(seen.after, batch),
+        kernel=None if rows is None or missing else _kernel(seen.after, batch, rows),
         agreement=_agreement(seen.pooled, prompts, batch.images),
         health=dictionary_health(z) if (z.embeddings.norm(dim=-1) > 0).all() else None,
+        cells=cells,
+        kernel_missing=rows is not None and missing,
     )
 
 
@@ -203,12 +215,15 @@ def _agreement(pooled: Tensor, prompts: Confounders, images: Tensor) -> tuple[Ag
     return agreements(reading, measure(images), prompts.names)
 
 
-def _kernel(features: np.ndarray, batch: Batch) -> KernelTest | None:
-    """Test one image of each patient, as the test wants independent ones."""
-    groups = np.arange(len(features)) if batch.groups is None else np.array(batch.groups)
+def _independent(batch: Batch) -> np.ndarray | None:
+    """Return one image of each patient, or None where they are too few for a kernel test."""
+    groups = np.arange(len(batch.images)) if batch.groups is None else np.array(batch.groups)
     rows = np.sort(np.unique(groups, return_index=True)[1])
-    sites = batch.site_index.numpy()[rows]
-    too_few = len(np.unique(sites)) < 2 or len(rows) < FEWEST_FOR_KERNELS
-    if too_few or importlib.util.find_spec("causallearn") is None:
-        return None
-    return kernel_independence(features[rows], sites, batch.class_index.numpy()[rows])
+    several = len(np.unique(batch.site_index.numpy()[rows])) > 1
+    return rows if several and len(rows) >= FEWEST_FOR_KERNELS else None
+
+
+def _kernel(features: np.ndarray, batch: Batch, rows: np.ndarray) -> KernelTest:
+    """Test one image of each patient, as the test wants independent ones."""
+    sites, classes = batch.site_index.numpy()[rows], batch.class_index.numpy()[rows]
+    return kernel_independence(features[rows], sites, classes)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from deconfound.data.channels import blue_first
 from deconfound.diagnostics.refuters import InferenceSubject, default_refuters, refute
 from deconfound.diagnostics.refuters.base import Refutation, Refuter
 from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
@@ -83,6 +84,12 @@ def _parser(recipe: Recipe) -> _Parser:
     parser.add_argument("run", help="run folder that `train` made")
     parser.add_argument("--method", help="whose model; default: the last one trained")
     parser.add_argument("--data", help="manifest.csv, or `rendered`; default: as the run")
+    parser.add_argument(
+        "--bgr",
+        nargs="+",
+        default=[],
+        help="sites whose files store blue first; default: as run",
+    )
     parser.add_argument("--site", help="which site; default: the run's held-out one")
     parser.add_argument("--images", type=_positive, default=120, help="at most so many (120)")
     parser.add_argument(
@@ -143,8 +150,9 @@ def _pictures(
     if data == "rendered":
         seed = int(run.config.get("seed", 0))
         return rendered(site, options.images, size, seed, model.classes > 1)
-    path = Path(data)
-    return stored(path, recipe.read_sites(path), site, options.images, size, model)
+    path, turned = Path(data), options.bgr or ([] if options.data else run.config.get("bgr", []))
+    sites = blue_first(recipe.read_sites(path), turned)
+    return stored(path, sites, site, options.images, size, model)
 
 
 def _held_out(run: RunFolder) -> str | None:

@@ -18,7 +18,9 @@ This folder is one run of deconfound.
 config.json                        every setting of the run, defaults included
 metrics.jsonl                      one line of JSON per epoch and method: losses, validation scores
 results.json                       Dice, IoU and accuracy on the held-out site, once trained
-report.html                        curves, tables and pictures in one self-contained page
+report.html                        curves, tables and pictures in one self-contained page; the
+                                   recipe's `report --run THIS FOLDER` writes it again without
+                                   training, and with --no-pictures for those who may see none
 models/<method>/                   the trained model: weights (safetensors), prompts, configuration
 checkpoints/<method>/last.safetensors
                                    everything needed to go on after the last finished epoch

@@ -10,6 +10,7 @@ from deconfound.cli import near, run
 
 COMMANDS = {
     "train": "train the methods on all sites but one, and report on that one",
+    "report": "write the report of a finished run again; --no-pictures leaves images out",
     "evaluate": "score a run's models again, on the held-out site or on other images",
     "refute": "try to refute a run's adjustment; --retrain trains it again to ask",
     "predict": "write masks and overlays for images",

@@ -87,7 +87,7 @@ def target_alone(
         images = _render(simulation.SITES[names.index(chosen)], names.index(chosen), config)
         progress(len(images), len(images))
         return images, chosen, names
-    sites = discover(config.data)
+    sites = discover(config.data, config.bgr)
     names = tuple(site.name for site in sites)
     chosen = _choose(config.holdout, names)
     site = sites[names.index(chosen)]
@@ -166,7 +166,7 @@ def _subset(
 
 def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Cohort:
     assert config.data is not None
-    sites = discover(config.data)
+    sites = discover(config.data, config.bgr)
     for site in sites:
         site.require_sound()
     names = tuple(site.name for site in sites)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.training.adjustment import AdjustmentSettings
@@ -25,6 +25,7 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
             flags override what it says.
         data: folder with the datasets as released, or a manifest.csv; without it, the five
             rendered sites.
+        bgr: names of the sites in ``data`` whose files store blue first, as some copies do.
         holdout: the site that training never sees; without it, the last one found.
         out: run folder to make; without it, a new one under runs/.
         resume: go on in the run folder ``out`` where it stopped.
@@ -69,6 +70,7 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
 
     config: str = "default"
     data: Path | None = None
+    bgr: tuple[str, ...] = ()
     holdout: str | None = None
     out: Path | None = None
     resume: bool = False
@@ -100,6 +102,14 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
     correlation: float = Field(0.5, ge=0, le=1)
     pictures: bool = True
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+
+    @field_validator("bgr")
+    @classmethod
+    def _of_files(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Refuse to be told how files are stored where there are none."""
+        if names and info.data.get("data") is None:
+            raise ValueError("expected --data with the sites that are named")
+        return names
 
     @property
     def loop(self) -> TrainingSettings:

@@ -36,6 +36,8 @@ class EvaluateFlags:
     Attributes:
         run: run folder that `train` made.
         data: other images; those of the run by default.
+        bgr: names of the sites whose files store blue first; those of the run by default, and none
+            of other images.
         holdout: other site; that of the run by default.
         batch_size: images at once.
         accelerator: auto, cpu, cuda or mps, whatever the run was trained on.
@@ -44,6 +46,7 @@ class EvaluateFlags:
 
     run: Annotated[Path, tyro.conf.Positional]
     data: Path | None = None
+    bgr: tuple[str, ...] = ()
     holdout: str | None = None
     batch_size: int = 16
     accelerator: str = "auto"
@@ -86,6 +89,7 @@ def _as_flagged(config: RecipeConfig, flags: EvaluateFlags) -> RecipeConfig:
     """Return the run's settings with the flags', for one process on this machine."""
     changed = {
         "data": flags.data or config.data,
+        "bgr": flags.bgr if flags.bgr or flags.data else config.bgr,
         "holdout": flags.holdout if flags.holdout or flags.data else config.holdout,
         "batch_size": flags.batch_size,
         "accelerator": flags.accelerator,

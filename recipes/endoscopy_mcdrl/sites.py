@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,18 +34,20 @@ class SitesFlags:
         data: folder with the datasets as released, or a manifest.csv.
         check: compare every image with every other, and say which near-duplicates and patients
             cross from one group, site, or side of the default split into another.
+        bgr: names of the sites whose files store blue first.
         json: print everything as JSON.
     """
 
     data: Path
     check: bool = False
+    bgr: tuple[str, ...] = ()
     json: bool = False
 
 
 def main(arguments: Sequence[str]) -> None:
     """Look over the sites as the flags say."""
     flags = parse(SitesFlags, arguments, "sites")
-    found = survey(flags.data)
+    found = survey(flags.data, flags.bgr)
     reports = _check(found)
     leakage = _compare(found) if flags.check else None
     if flags.json:
@@ -143,7 +146,7 @@ def _values(report: SiteReport) -> tuple[str, ...]:
     if 2 * report.bluish > report.pairs:
         said.append(
             f"{report.bluish} of {report.pairs} pictures are more blue than red: if their files "
-            f"hold blue first, say so or convert them (see docs/data.md)"
+            f"hold blue first, say so with --bgr {shlex.quote(report.name)}"
         )
     return tuple(said)
 

@@ -72,7 +72,8 @@ def main(arguments: Sequence[str]) -> None:
     results = [one.result for one in trained]
     if not fabric.is_global_zero:
         return
-    run.write_results({"held_out": cohort.holdout, **results_json(results)})
+    remarks = {one.result.method: one.remarks for one in trained}
+    run.write_results({"held_out": cohort.holdout, **results_json(results), "adjusting": remarks})
     report(run, config, cohort, pack, trained, console)
     _conclude(config, run, cohort, results, time.monotonic() - started)
 

@@ -85,6 +85,10 @@ def test_on_images_it_is_what_the_model_says_of_the_done_images(build, images) -
     with torch.no_grad():
         expected = model(model.normalize(images * (1 - 7 / 12))).sigmoid()
     torch.testing.assert_close(found.probabilities[7], expected)
+    assert found.pictures is not None
+    seen = torch.stack([darken(images, m) for m in range(12)])
+    torch.testing.assert_close(found.pictures.float() / 255, seen, atol=0.5 / 255, rtol=0)
+    assert counterfactual_masks(build("film"), images).pictures is None
     nothing = counterfactual_masks(model, images, lambda pictures, m: pictures)
     assert nothing.spread.max() == 0
 

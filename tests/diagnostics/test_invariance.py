@@ -95,6 +95,22 @@ def test_a_shuffle_keeps_blocks_and_the_sites_of_each_class(seed) -> None:
         assert sorted(shuffled[rows]) == sorted(site[rows])
 
 
+def test_classes_are_told_apart_and_make_up_the_whole() -> None:
+    draw = np.random.default_rng(0)
+    classes, site = draw.integers(3, size=120), draw.integers(2, size=120)
+    planted = 4 * (site - 0.5) * (classes == 0)  # the first class alone wears its site
+    features = planted[:, None] + draw.normal(size=(120, 4))
+    found = site_probe(features, site, classes)
+    assert [one.class_index for one in found.by_class] == [0, 1, 2]
+    assert [one.images for one in found.by_class] == np.bincount(classes).tolist()
+    share = [one.images / len(classes) for one in found.by_class]
+    for name in ("accuracy", "chance"):
+        parts = [getattr(one, name) for one in found.by_class]
+        assert np.dot(share, parts) == pytest.approx(getattr(found, name))
+    gains = [one.accuracy - one.chance for one in found.by_class]
+    assert gains[0] > max(gains[1:]) + 0.1
+
+
 def test_the_same_seed_gives_the_same_probe() -> None:
     case = world(3, 0.4)
     assert site_probe(*case, seed=5) == site_probe(*case, seed=5)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deconfound.diagnostics import overlap_warnings, site_posterior
+from deconfound.diagnostics import class_overlap, overlap_warnings, site_posterior
 from deconfound.errors import ConfigurationError, ShapeError
 from deconfound.testing.strategies import seeds
 
@@ -74,6 +74,22 @@ def test_cells_too_rare_to_judge_and_unknown_classes_are_left_out() -> None:
     assert overlap_warnings(posterior, polyps, CLASSES, NAMES, uniform) == ()
     assert len(overlap_warnings(posterior, polyps, CLASSES, NAMES, uniform, fewest=2)) == 2
     assert overlap_warnings(posterior, polyps - 1, CLASSES, NAMES, uniform, fewest=0) == ()
+
+
+@given(seed=seeds, count=st.integers(0, 40))
+def test_every_cell_is_there_and_the_thin_ones_are_those_that_are_warned_of(seed, count) -> None:
+    posterior, uniform = a_posterior(count, seed) ** 4, torch.ones(3) / 3
+    classes = torch.from_numpy(np.random.default_rng(seed).integers(-1, 2, count))
+    asked = (posterior, classes, CLASSES, NAMES, uniform, 0.6, 1.0)
+    found = class_overlap(*asked)
+    for k in range(2):
+        of_class = posterior.numpy()[classes.numpy() == k]
+        np.testing.assert_allclose(found.found[k], of_class.sum(axis=0))
+        np.testing.assert_allclose(found.expected[k], len(of_class) / 3)
+        assert found.images[k] == len(of_class)
+        assert found.judged[k].all() == (len(of_class) >= 3)
+    warned = {(one.class_name, one.confounder) for one in overlap_warnings(*asked)}
+    assert warned == {(CLASSES[k], NAMES[m]) for k, m in found.thin.nonzero().tolist()}
 
 
 def test_bad_input() -> None:

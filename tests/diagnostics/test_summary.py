@@ -85,6 +85,24 @@ def _pack_of_one(pack):
     return type(pack).from_mapping(mapping)
 
 
+def test_every_cell_is_there_and_warned_of_where_it_is_thin(build, batch) -> None:
+    used = what_was_used(build(), batch)
+    assert used.cells is not None
+    assert used.cells.names == used.prompts
+    assert used.cells.images.sum() == 30
+    assert int(used.cells.thin.sum()) == len(used.overlap)
+
+
+def test_a_kernel_test_that_could_not_be_made_is_not_passed_over(build, batch, monkeypatch) -> None:
+    each = replace(batch, groups=None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    used = what_was_used(build(), each)
+    assert used.kernel is None
+    assert used.kernel_missing
+    two = replace(each, site_index=torch.zeros(30, dtype=torch.long))
+    assert not what_was_used(build(), two).kernel_missing  # nothing to ask, with it or without
+
+
 def test_done_on_images(build, batch) -> None:
     used = what_was_used(build("cross_attention"), batch, do=lambda images, m: images)
     assert used.done is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -73,6 +74,61 @@ def test_a_finished_run_resumed_ends_at_the_same_results(run: Path, tiny_weights
     flags = ["--vlm", str(tiny_weights), "--images-per-site", "16", "--out", str(run), "--resume"]
     assert main(["train", *QUICK, *flags]) == 0
     assert (run / "results.json").read_text() == before
+
+
+def told(page: Path) -> str:
+    """A report without the time at which it was written, and whether its run was resumed."""
+    return re.sub(r"\d+ \w+ \d{4}, \d\d:\d\d|&#34;resume.*", "", page.read_text())
+
+
+def test_a_finished_run_is_reported_again_without_training(run: Path, tmp_path, capsys) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    shutil.rmtree(copy / "checkpoints")  # large, and often deleted
+    kept = {p: p.read_bytes() for p in copy.rglob("*") if p.is_file() and p.suffix != ".html"}
+    assert main(["report", "--run", str(copy)]) == 0
+    assert str(copy / "report.html") in capsys.readouterr().out
+    assert told(copy / "report.html") == told(run / "report.html")
+    assert "data:image/jpeg" in told(run / "report.html")
+    assert main(["report", "--run", str(copy), "--no-pictures"]) == 0
+    bare = told(copy / "report.html")
+    assert "data:image/" not in bare
+    assert "What did the model use?" in bare
+    assert kept == {
+        p: p.read_bytes() for p in copy.rglob("*") if p.is_file() and p.suffix != ".html"
+    }
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "pictures": False}))
+    assert main(["report", "--run", str(copy)]) == 0
+    assert "data:image/" not in told(copy / "report.html")
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ("results.json", "expected a finished run, found no results.json"),
+        ("models/adjusted", "expected a finished run, found no model of adjusted"),
+        ("metrics.jsonl", "found 0 of 2 epochs of baseline"),
+    ],
+)
+def test_an_unfinished_run_is_not_reported(run, lost, words, tmp_path, capsys) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    path = copy / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    before = (copy / "report.html").read_bytes()
+    assert main(["report", "--run", str(copy)]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert f"train --out {copy} --resume" in said
+    assert (copy / "report.html").read_bytes() == before
+
+
+def test_images_that_changed_since_training_are_not_reported(run, tmp_path, capsys) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    results = json.loads((copy / "results.json").read_text())
+    results["methods"][-1]["rows"][0]["images"] += 1
+    (copy / "results.json").write_text(json.dumps(results))
+    assert main(["report", "--run", str(copy)]) == 2
+    assert "the images are not those of the run" in capsys.readouterr().err
 
 
 def test_predict_writes_a_mask_and_an_overlay_at_the_size_of_the_image(
@@ -194,6 +250,7 @@ def test_mistakes_are_answered_with_the_near_ones(
         (["--epochs", "0"], "greater than or equal to 1"),
         (["--merge", "gat"], "gated"),
         (["--lr", "fast"], "fast"),
+        (["--bgr", "North"], "expected --data with the sites"),
     ],
 )
 def test_wrong_flags_and_values_leave_with_status_2(flags, words, capsys) -> None:

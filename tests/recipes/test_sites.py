@@ -62,5 +62,10 @@ def test_people_get_sentences(shared_picture: Path, capsys: pytest.CaptureFixtur
         "north: 2 of 2 pictures are more blue than red",
     ):
         assert words in said
+    assert "if their files hold blue first, say so with --bgr north" in said
+    assert main(["sites", "--data", str(shared_picture), "--bgr", "north", "south"]) == 0
+    said = capsys.readouterr().out
+    assert "north: channels are read as blue, green, red" in said
+    assert "more blue than red" not in said
     assert main(["sites", "--data", str(shared_picture)]) == 0
     assert "near-duplicates" not in capsys.readouterr().out

@@ -24,8 +24,10 @@ from torch import Tensor
 
 from deconfound import CausalSegmenter
 from deconfound.data import FolderDataset, Sample
-from deconfound.errors import DeconfoundWarning, RunFolderError
+from deconfound.errors import DeconfoundWarning, RunFolderError, UnknownNameError
 from deconfound.packs import PromptPack
+from deconfound.refuting.command import _parser, _pictures
+from deconfound.refuting.recipe import Recipe
 from deconfound.study import score_images
 from deconfound.training import RunFolder, launch
 from deconfound.training.history import EpochRecord
@@ -230,6 +232,43 @@ def test_evaluate_shows_the_model_rgb(run, seen, tmp_path, capsys) -> None:
     assert told[0] == told[1]
     assert same(right, turned)
     assert not torch.equal(right[1], wrong[1])  # so that the colours count
+
+
+def test_sites_are_named_whose_files_hold_blue_first(tmp_path) -> None:
+    """Whatever reads them, a folder's name left as it is: a manifest's site here."""
+    twins = [tmp_path / "rgb", tmp_path / "bgr"]
+    for twin in twins:
+        twin.mkdir()
+        manifest(twin, sites=2)
+    for path in twins[1].glob("0-?.png"):
+        Image.fromarray(np.array(Image.open(path))[..., ::-1]).save(path)
+    right = {site.name: site.samples for site in discover(twins[0])}
+    turned = {site.name: site.samples for site in discover(twins[1], ["SITE0"])}
+    assert {s.channel_order for s in turned["site0"]} == {"bgr"}
+    assert {s.channel_order for s in turned["site1"]} == {"rgb"}
+    for name, samples in right.items():
+        images = [FolderDataset(s, 32, ["polyp"]) for s in (samples, turned[name])]
+        for first, second in zip(*images, strict=True):
+            assert torch.equal(first["image"], second["image"])
+    with pytest.raises(UnknownNameError, match="unknown site in --bgr 'site9'; did you mean"):
+        discover(twins[1], ["site9"])
+
+
+def test_evaluate_and_refute_turn_the_sites_that_are_named(run, seen, tmp_path, capsys) -> None:
+    right, turned = release(tmp_path / "rgb", False), release(tmp_path / "undeclared", True)
+    words = [str(run), "--data", str(turned), "--bgr", "bm-broncholc"]
+    assert main(["evaluate", str(run), "--data", str(right), "--json"]) == 0
+    assert main(["evaluate", *words, "--json"]) == 0
+    assert same(*seen)
+    folder = RunFolder.open(run)
+    model = CausalSegmenter.from_pretrained(folder.model_path("baseline"))
+    recipe = Recipe("refute", discover)
+    options = _parser(recipe).parse_args([*words, "--site", "BM-BronchoLC"])
+    shown = _pictures(folder, options, model, recipe).images[0]["image"]
+    assert torch.equal(shown, FolderDataset(discover(right)[0].samples, 32, ["tumor"])[0]["image"])
+    folder.config.update(data=str(turned), bgr=["BM-BronchoLC"])  # a run that was told
+    options = _parser(recipe).parse_args([str(run), "--site", "BM-BronchoLC"])
+    assert torch.equal(_pictures(folder, options, model, recipe).images[0]["image"], shown)
 
 
 def test_predict_shows_the_model_rgb(run, seen, tmp_path) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from deconfound.diagnostics import (
     Agreement,
+    ClassProbe,
     Counterfactuals,
     KernelTest,
     LeaveOut,
@@ -17,15 +18,18 @@ from deconfound.diagnostics import (
     SiteProbe,
     WhatWasUsed,
     attention_divergence,
+    class_overlap,
     dictionary_health,
     site_posterior,
 )
 from deconfound.training.report import ReportContext, render_report
-from deconfound.training.report.used import LETTERS, _folded
+from deconfound.training.report.rows import LETTERS, folded
 from deconfound.types import Confounders
 from tests.training.test_report import Page, result
 
 NAMES = ("dark", "bright", "blur")
+EMBEDDINGS = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, -0.3, 1]])
+BY_CLASS = (ClassProbe(-1, 0.5, 0.3, 8), ClassProbe(1, 0.68, 0.37, 12))
 
 
 @pytest.fixture
@@ -50,11 +54,18 @@ def used() -> WhatWasUsed:
             torch.eye(3)[[0, 0, 1, 2]], torch.tensor([0, 0, 0, 1]), "ABC", NAMES
         ),
         overlap=tuple(OverlapWarning("polyp", f"z{i}", 4.0, 0.1) for i in range(8)),
-        probe=SiteProbe(0.61, 0.34, 0.005, 20, grouped=False),
+        probe=SiteProbe(0.61, 0.34, 0.005, 20, False, BY_CLASS),
         probe_before=SiteProbe(0.72, 0.34, 0.005, 20, grouped=False),
         kernel=KernelTest(1.2, 0.4, 20, 8),
         agreement=(Agreement("dark", "luminance", -1, 0.5, (0.2, 0.7), 0.81, (0.7, 0.9), 20),),
-        health=dictionary_health(Confounders(torch.eye(3), prior, NAMES)),
+        health=dictionary_health(Confounders(EMBEDDINGS, prior, NAMES)),
+        cells=class_overlap(
+            torch.eye(3)[[0] * 8 + [1] * 8],
+            torch.tensor([0] * 4 + [1] * 12),
+            ("polyp", "cyst"),
+            NAMES,
+            torch.ones(3) / 3,
+        ),
     )
 
 
@@ -90,17 +101,21 @@ def test_every_drawing_has_words_and_the_pages_colours(used) -> None:
         "Without each confounder. Most for blur (1)",
         "Attention against the prior. Mean divergence of attention from the prior: 1.052",
         "Confounders by site. A mostly dark; B mostly blur",
+        "Overlap of class and confounder. Too few: cyst under blur",
+        "Site found from the features. all images 61% against 34%; class unknown 50% against 30%; "
+        "cyst 68% against 37%",
         "Prompts against pixels. dark 0.81",
+        "What the prompts have in common. Most alike: dark and bright (0.00)",
     ]
     context = ReportContext("A run", "E", {}, (result("baseline", 0.7, 0.7, 0.7),), used=used)
     svgs = re.findall(r"<svg.*?</svg>", render_report(context), flags=re.DOTALL)
-    assert len(svgs) == 4
+    assert len(svgs) == 7
     assert not re.search(r"#0a0b0\d", "".join(svgs))
 
 
 @pytest.mark.parametrize("name", ["dark", "wrong time-gain compensation and darkness at depth" * 3])
 def test_a_long_name_is_folded_and_leaves_room_for_what_is_drawn(used, name) -> None:
-    lines = _folded(name).split("\n")
+    lines = folded(name).split("\n")
     assert len(lines) <= 2
     assert max(map(len, lines)) <= LETTERS
     context = ReportContext("A run", "E", {}, (result("baseline", 0.7, 0.7, 0.7),))
@@ -113,11 +128,54 @@ def test_a_long_name_is_folded_and_leaves_room_for_what_is_drawn(used, name) -> 
 def test_the_spread_is_shown_where_there_is_one_and_pictures_may_be(used) -> None:
     shown = page(used)
     assert [image["alt"] for image in shown.all("img")] == [
+        "Image 1 as it is",
+        "Image 1 under dark, 0.0% lesion",
+        "Image 1 under bright, 0.0% lesion",
+        "Image 1 under blur, 0.0% lesion",
+        "Image 2 as it is",
+        "Image 2 under dark, 50.0% lesion",
+        "Image 2 under bright, 0.0% lesion",
+        "Image 2 under blur, 0.0% lesion",
         "Image 2: where its mask depends on the confounder, up to 14 points",
         "Image 1: where averaging early changes its mask, up to 2 points",
     ]
     context = ReportContext("A run", "E", {}, (result("baseline", 0.7, 0.7, 0.7),), used=used)
     assert not Page(render_report(context, pictures=False)).all("img")
+
+
+def test_masks_under_drawn_confounders_are_shown_on_what_was_drawn(used) -> None:
+    assert used.counterfactual is not None
+    as_it_is = (255 * used.close).round().byte()
+    shown = torch.stack([as_it_is, as_it_is // 2, 255 - as_it_is])
+    several = torch.zeros(3, 2, 3, 8, 8).index_fill(2, torch.tensor([2]), 1.0)
+    done = Counterfactuals(NAMES, several, shown)
+    drawn = page(replace(used, done=done, counterfactual=None, jensen=None))
+    assert [image["alt"] for image in drawn.all("img")][:3] == [
+        "Image 1 as it is",
+        "Image 1 under dark, 100.0% lesion, not drawn",
+        "Image 1 under bright, 100.0% lesion",
+    ]
+    assert "Each confounder is drawn onto the image" in drawn.text
+    sources = [image["src"] for image in drawn.all("img")]
+    assert len(set(sources[1:4])) == 3
+
+
+def test_thin_cells_and_near_duplicates_are_outlined(used) -> None:
+    def outlines(changed: WhatWasUsed) -> int:
+        context = ReportContext("A", "E", {}, (result("baseline", 0.7, 0.7, 0.7),), used=changed)
+        return len(re.findall(r"fill: none; stroke: var\(--series-2\)", render_report(context)))
+
+    assert outlines(used) == 1  # cyst under blur
+    same = Confounders(torch.ones(3, 3), torch.ones(3) / 3, NAMES)
+    assert outlines(replace(used, health=dictionary_health(same))) == 1 + 6
+
+
+def test_a_kernel_test_that_was_not_made_says_what_to_install(used) -> None:
+    text = page(replace(used, kernel=None, kernel_missing=True)).text
+    assert "was not computed: the kernel test needs causal-learn" in text
+    assert 'pip install "deconfound[diagnostics]"' in text
+    assert "Of any shape (kernel test): p = 0.4." in page(used).text
+    assert "kernel test" not in page(replace(used, kernel=None)).text
 
 
 def test_it_works_with_the_least_there_can_be(used) -> None:
@@ -133,6 +191,7 @@ def test_it_works_with_the_least_there_can_be(used) -> None:
         kernel=None,
         agreement=(),
         health=None,
+        cells=None,
     )
     text = page(least).text
     assert "Confounders by site" in text

@@ -124,9 +124,9 @@ def example_panels(example: Example, context: ReportContext) -> list[Panel]:
     return [*panels, Panel("Similarity Ŝ", share, embedded(heat), alt)]
 
 
-def sized(picture: Image.Image) -> Image.Image:
-    """Scale a picture to the size at which it is embedded."""
-    scale = PICTURE_SIZE / max(picture.size)
+def sized(picture: Image.Image, side: int = PICTURE_SIZE) -> Image.Image:
+    """Scale a picture to the longer side with which it is embedded, in pixels."""
+    scale = side / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     return picture.resize(size, Image.Resampling.LANCZOS)
 

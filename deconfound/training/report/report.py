@@ -102,7 +102,8 @@ def _used(context: ReportContext, pictures: bool) -> dict[str, Any] | None:
     """Return what the section about the model's use of its dictionary shows, if there is one."""
     if context.used is None:
         return None
-    from deconfound.training.report.used import used_maps, used_panels
+    from deconfound.training.report.used import used_panels
+    from deconfound.training.report.used_maps import used_maps
     from deconfound.training.report.used_words import overlap_sentences, used_sentences
 
     return {

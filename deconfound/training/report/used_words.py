@@ -52,6 +52,12 @@ def _verdict(probe: SiteProbe) -> str:
 
 
 def _kernel(used: WhatWasUsed) -> str:
+    if used.kernel_missing:
+        return (
+            "Whether features depend on the site in a way that no line shows was not computed: the "
+            "kernel test needs causal-learn, which is not installed; run "
+            'pip install "deconfound[diagnostics]".'
+        )
     if used.kernel is None:
         return ""
     told = "depend" if used.kernel.p_value < SURE else "do not visibly depend"
@@ -93,8 +99,10 @@ def _health(used: WhatWasUsed) -> str:
     )
     if not health.near_duplicates:
         return f"{told}; no two of them say the same."
-    pair = health.near_duplicates[0]
-    return (
-        f"{told}, and {len(health.near_duplicates)} pairs say nearly the same, first "
-        f"{pair.names[0]} and {pair.names[1]} (cosine {pair.cosine:.2f})."
+    pair, count = health.near_duplicates[0], len(health.near_duplicates)
+    alike = (
+        f"{count} pairs say nearly the same, first"
+        if count > 1
+        else "one pair says nearly the same:"
     )
+    return f"{told}, and {alike} {pair.names[0]} and {pair.names[1]} (cosine {pair.cosine:.2f})."

@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from deconfound.data import PolygonMask, Sample, image_files
+from deconfound.data.channels import NOTE as TURNED
 from deconfound.data.polygons import Polygon
 from deconfound.data.samples import ChannelOrder, Site
 from deconfound.errors import DataError
@@ -160,7 +161,7 @@ def _notes(tally: _Tally, order: ChannelOrder) -> tuple[str, ...]:
         (tally.several, f"{tally.several} frames with lesions of several classes: class unknown"),
         (tally.anatomy, f"labels that are no lesion: {_listed(tally.anatomy)}"),
         (absent, f"{absent} annotated images are not in the folder"),
-        (order == "bgr", "channels are read as blue, green, red"),
+        (order == "bgr", TURNED),
     ]
     return tuple(sentence for true, sentence in said if true)
 

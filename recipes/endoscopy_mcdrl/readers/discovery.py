@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deconfound.data import read_manifest
+from deconfound.data.channels import blue_first
 from deconfound.data.samples import Site
 from deconfound.errors import DataError
 
@@ -50,23 +51,29 @@ class Survey:
     ignored: tuple[tuple[Path, str], ...] = ()
 
 
-def discover(folder: Path) -> list[Site]:
+def discover(folder: Path, bgr: Sequence[str] = ()) -> list[Site]:
     """Find the sites in a folder; see `survey`, which also says what was ignored."""
-    return list(survey(folder).sites)
+    return list(survey(folder, bgr).sites)
 
 
-def survey(folder: Path) -> Survey:
+def survey(folder: Path, bgr: Sequence[str] = ()) -> Survey:
     """Find the sites in a folder.
 
     Args:
         folder: a dataset in its released layout; a folder of datasets, at most two levels deep; a
             folder with a manifest.csv, which then speaks for everything in it; or such a CSV file
             itself.
+        bgr: names of the sites whose files store blue first, whichever reader knows them.
 
     Raises:
         DataError: no such folder, nothing known in it, or two folders that hold the same site.
+        UnknownNameError: a name in ``bgr`` that is no site's.
     """
-    folder = Path(folder)
+    found = _found(Path(folder))
+    return replace(found, sites=tuple(blue_first(found.sites, bgr)))
+
+
+def _found(folder: Path) -> Survey:
     if folder.is_file() and folder.suffix.lower() == ".csv":
         return Survey(tuple(read_manifest(folder)))
     if not folder.is_dir():
