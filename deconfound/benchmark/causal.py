@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from deconfound.benchmark.cells import Outcome, plan
+from deconfound.benchmark.cells import PLAIN, Outcome, plan
 from deconfound.benchmark.dictionaries import QUALITIES, RANKED
-from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.methods import canonical, method_of
 from deconfound.benchmark.reading import ANY, ANY_MEANS, COLUMNS_MEAN
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.errors import ConfigurationError, unknown_name
@@ -38,11 +38,11 @@ def main(arguments: Sequence[str]) -> None:
 
     asked = _parse(arguments)
     settings = asked.in_a_hurry() if asked.quick else asked
-    _check(settings)
     _refuse_both(asked, settings)
+    settings = _checked(settings)
     console = Console(stderr=True)
     _prepare(settings)
-    cells = plan(settings, {name: method.speaks for name, method in METHODS.items()})
+    cells = plan(settings, {m: method_of(m).speaks for m in (PLAIN, *settings.methods)})
     outcomes = _run(cells, settings, console)
     command = f"deconfound benchmark causal {shlex.join(arguments)}".strip()
     _tell(outcomes, settings, command, console)
@@ -75,13 +75,16 @@ def _refuse_both(asked: BenchmarkSettings, cut: BenchmarkSettings) -> None:
             )
 
 
-def _check(settings: BenchmarkSettings) -> None:
-    """Refuse, before anything is rendered, names and sizes that do not exist."""
+def _checked(settings: BenchmarkSettings) -> BenchmarkSettings:
+    """Refuse, before anything is rendered, names and sizes that do not exist.
+
+    Returns:
+        The settings with each method once, under its one name.
+    """
     from deconfound.simulation import WORLDS
 
     for kind, names, known in (
         ("world", settings.worlds, WORLDS),
-        ("method", settings.methods, METHODS),
         ("dictionary quality", settings.qualities, QUALITIES),
     ):
         for name in names:
@@ -92,6 +95,8 @@ def _check(settings: BenchmarkSettings) -> None:
             raise ConfigurationError(
                 f"--sizes: expected 1 to {len(RANKED)} prompts, found {size}; choose among them"
             )
+    methods = tuple(dict.fromkeys(canonical(name) for name in settings.methods))
+    return settings.model_copy(update={"methods": methods})
 
 
 def _prepare(settings: BenchmarkSettings) -> None:

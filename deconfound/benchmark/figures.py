@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deconfound.benchmark.cells import Outcome, Table
-from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.summary import Share
 from deconfound.training.report.svg import INK, LINE, MUTED, SERIES, Panel, draw
 
@@ -23,7 +23,7 @@ REACH = (-100, 200)
 def closed_panel(shares: Sequence[Share], world: str) -> Panel:
     """Draw the share of the gap closed, a dot and an interval for each method."""
     order = sorted(shares, key=lambda share: share.gained.mean)
-    titles = [METHODS[share.cell.method].title for share in order]
+    titles = [method_of(share.cell.method).title for share in order]
 
     def paint(axes: Axes) -> None:
         for x, label in ((0, "plain"), (100, "unconfounded")):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from deconfound.benchmark.cells import DEFAULT
-from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.summary import Estimate, Share
 
 AIMS = {"renderable": 0.8, "mixed": 0.5}
@@ -34,7 +34,7 @@ def reading(shares: Sequence[Share]) -> list[str]:
     ]
     best = max(shares, key=lambda share: share.closed.mean)
     if best.closed.mean > 0:
-        title = METHODS[best.cell.method].title
+        title = method_of(best.cell.method).title
         sentences.append(f"{title} comes nearest and closes {percent(best.closed)}.")
     else:
         sentences.append("No method closes any of it.")
@@ -51,7 +51,7 @@ def reading(shares: Sequence[Share]) -> list[str]:
     sentences += price
     unsure = [s for s in shares if not s.closed.low > 0 and s.closed.seeds > 1]
     if unsure:
-        names = ", ".join(METHODS[share.cell.method].title for share in unsure)
+        names = ", ".join(method_of(share.cell.method).title for share in unsure)
         sentences.append(f"Not told apart from closing nothing: {names}.")
     if first.closed.seeds == 1:
         sentences.append("One seed: no intervals, and differences of a few points are noise.")

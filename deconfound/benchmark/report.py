@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from deconfound.benchmark.cells import BASE_SIZE, BASE_STRENGTH, DEFAULT, PLAIN, Cell, Outcome
-from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.reading import reading
 from deconfound.benchmark.rows import rows_of
 from deconfound.benchmark.settings import BenchmarkSettings
@@ -62,7 +62,7 @@ def _world(
         return None
     at_base = [o for o in outcomes if replace(o.cell, seed=0, method=PLAIN) == Cell(world, PLAIN)]
     heats = [
-        heat_panel([o for o in at_base if o.cell.method == method], METHODS[method].title)
+        heat_panel([o for o in at_base if o.cell.method == method], method_of(method).title)
         for method in (PLAIN, DEFAULT)
         if any(o.cell.method == method for o in at_base)
     ]
@@ -100,7 +100,7 @@ def _axes(world: str, outcomes: Sequence[Outcome], settings: BenchmarkSettings) 
                 if dice:
                     points_found.append((label, sum(dice) / len(dice)))
             if len(points_found) > 2:
-                lines[METHODS[method].title] = points_found
+                lines[method_of(method).title] = points_found
         if lines:
             caption = "interventional Dice; " + ", ".join(lines)
             panels.append(axis_panel(title, caption, lines, unit))

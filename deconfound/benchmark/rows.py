@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deconfound.benchmark.cells import DEFAULT, PLAIN, Cell, Outcome
-from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.reading import percent, points
 from deconfound.benchmark.summary import (
     Estimate,
@@ -89,7 +89,7 @@ def _exactly(cell: Cell, plain: Cell, oracle: Cell) -> str:
 
 
 def _of_method(share: Share) -> Row:
-    method = METHODS[share.cell.method]
+    method = method_of(share.cell.method)
     return Row(
         method.title,
         method.what,

@@ -17,7 +17,16 @@ class BenchmarkSettings(BaseModel):
             ten minutes on two cores.
         worlds: renderable: every confounder can be drawn onto a finished picture; mixed: a third
             of the edges cannot; unrenderable: none can.
-        methods: what is trained besides plain training, which always is.
+        methods: what is trained besides plain training, which always is: parts by name, or sums
+            of parts that each set one thing, in any order, such as film+weighting+render or
+            doubly_robust+transplant. Regions: mtrs. What is done to them: cross_attention,
+            cross_attention_literal, gated_mlp, film, translation, prior_only, front_door, erasure,
+            leace. How gated_mlp, film or translation is summed over z: enumeration, monte_carlo,
+            prior_mean, attention, standardisation. What z is, if not the pack's words: kmeans,
+            class_means, learned. Levels: statistics, level_erasure, mixstyle. Training:
+            causal_loss, weighting, loss_weighting, calibrated, transplant, transplant_auto,
+            restyle, render. Sums that have a name: plain, mcdrl, mcdrl_literal, doubly_robust,
+            default, unbalanced.
         strengths: of the confounding in training; 0 and 0.95 are always among them.
         sizes: of the dictionary, in prompts.
         qualities: of the dictionary's words: true, paraphrased, partly_missing, wrong.
