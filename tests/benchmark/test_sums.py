@@ -33,8 +33,6 @@ def chosen(draw: st.DrawFn) -> list[str]:
     picked = {kind: draw(st.none() | st.sampled_from(names)) for kind, names in of_kind.items()}
     if picked["estimator"] and picked["intervention"] not in (None, *AVERAGED):
         picked["intervention"] = None
-    if picked["estimator"] and picked["intervention"] is None:
-        picked["dictionary"] = None  # it would bring cross-attention, which nothing sums
     return [name for name in picked.values() if name] or ["render"]
 
 
@@ -94,6 +92,11 @@ def test_front_door_looks_at_other_pictures() -> None:
     """Over a dictionary of texts there are none in it, see docs/literature.md."""
     assert METHODS["front_door"].parts == {"dictionary": "kmeans", "intervention": "front_door"}
     assert method_of("front_door+learned").parts["dictionary"] == "learned"
+
+
+def test_an_estimator_chooses_its_outcome_model_before_a_dictionary_does() -> None:
+    few = {"name": "gated_mlp", "estimator": "monte_carlo"}
+    assert method_of("kmeans+monte_carlo").parts == {"dictionary": "kmeans", "intervention": few}
 
 
 def test_named_sums_can_be_added_to() -> None:
