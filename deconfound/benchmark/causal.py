@@ -6,13 +6,11 @@ import json
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
-from deconfound.benchmark.cells import Outcome, plan
+from deconfound.benchmark.cells import PLAIN, Outcome, plan
 from deconfound.benchmark.dictionaries import QUALITIES, RANKED
-from deconfound.benchmark.methods import METHODS
-from deconfound.benchmark.reading import ANY, ANY_MEANS, COLUMNS_MEAN
+from deconfound.benchmark.methods import canonical, method_of
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.training.extras import missing_extra
@@ -38,14 +36,14 @@ def main(arguments: Sequence[str]) -> None:
 
     asked = _parse(arguments)
     settings = asked.in_a_hurry() if asked.quick else asked
-    _check(settings)
     _refuse_both(asked, settings)
+    settings = _checked(settings)
     console = Console(stderr=True)
     _prepare(settings)
-    cells = plan(settings, {name: method.speaks for name, method in METHODS.items()})
+    cells = plan(settings, {m: method_of(m).speaks for m in (PLAIN, *settings.methods)})
     outcomes = _run(cells, settings, console)
     command = f"deconfound benchmark causal {shlex.join(arguments)}".strip()
-    _tell(outcomes, settings, command, console)
+    _tell(outcomes, settings, command)
 
 
 def _parse(arguments: Sequence[str]) -> BenchmarkSettings:
@@ -75,13 +73,16 @@ def _refuse_both(asked: BenchmarkSettings, cut: BenchmarkSettings) -> None:
             )
 
 
-def _check(settings: BenchmarkSettings) -> None:
-    """Refuse, before anything is rendered, names and sizes that do not exist."""
+def _checked(settings: BenchmarkSettings) -> BenchmarkSettings:
+    """Refuse, before anything is rendered, names and sizes that do not exist.
+
+    Returns:
+        The settings with each method once, under its one name.
+    """
     from deconfound.simulation import WORLDS
 
     for kind, names, known in (
         ("world", settings.worlds, WORLDS),
-        ("method", settings.methods, METHODS),
         ("dictionary quality", settings.qualities, QUALITIES),
     ):
         for name in names:
@@ -92,6 +93,8 @@ def _check(settings: BenchmarkSettings) -> None:
             raise ConfigurationError(
                 f"--sizes: expected 1 to {len(RANKED)} prompts, found {size}; choose among them"
             )
+    methods = tuple(dict.fromkeys(canonical(name) for name in settings.methods))
+    return settings.model_copy(update={"methods": methods})
 
 
 def _prepare(settings: BenchmarkSettings) -> None:
@@ -130,50 +133,18 @@ def _line(outcome: Outcome) -> str:
     )
 
 
-def _tell(
-    outcomes: Sequence[Outcome], settings: BenchmarkSettings, command: str, console: Any
-) -> None:
-    """Write report and summary, and print the table."""
-    from rich.box import SIMPLE_HEAD
+def _tell(outcomes: Sequence[Outcome], settings: BenchmarkSettings, command: str) -> None:
+    """Write report and summary, and print the table or the summary."""
     from rich.console import Console
-    from rich.table import Table
 
-    from deconfound.benchmark.report import shares_of, write_report
-    from deconfound.benchmark.rows import rows_of
+    from deconfound.benchmark.report import write_report
+    from deconfound.benchmark.terminal import tell
+    from deconfound.benchmark.written import summary_of
 
     path = write_report(settings.out / "report.html", outcomes, settings, command)
-    shares = {world: shares_of(world, outcomes, settings) for world in settings.worlds}
-    summary = {world: [asdict(share) for share in found] for world, found in shares.items()}
-    write_json(settings.out / "summary.json", _finite(summary))
+    summary = summary_of(outcomes, settings)
+    write_json(settings.out / "summary.json", summary)
     if settings.json_output:
-        print(json.dumps(_finite(summary), indent=2))
+        print(json.dumps(summary, indent=2))
         return
-    out, unclear = Console(), False
-    for world, found in shares.items():
-        if not found:
-            continue
-        table = Table(title=f"{world}: share of the confounding gap closed, 95 % over seeds",
-                      title_justify="left", box=SIMPLE_HEAD, pad_edge=False)  # fmt: skip
-        table.add_column("", min_width=12)
-        for column in ("gap closed", "adjusted gap", "do(F)", "reversed", "lost"):
-            table.add_column(column, justify="right")
-        for row in rows_of(world, outcomes, found):
-            cells = (row.closed, row.closed_adjusted, row.interventional, row.reversed, row.lost)
-            table.add_row(row.title, *cells)
-            unclear |= any(ANY in cell for cell in cells)
-        out.print(table)
-    out.print(COLUMNS_MEAN, style="dim", highlight=False)
-    if unclear:
-        out.print(ANY_MEANS, style="dim", highlight=False)
-    out.print(f"The report: {path}", highlight=False, soft_wrap=True)
-
-
-def _finite(value: Any) -> Any:
-    """Return the value with numbers that JSON cannot hold, such as missing intervals, as null."""
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
-        return None
-    return value
+    tell(Console(), outcomes, settings, path)

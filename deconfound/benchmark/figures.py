@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deconfound.benchmark.cells import Outcome, Table
-from deconfound.benchmark.methods import METHODS
-from deconfound.benchmark.summary import Share
+from deconfound.benchmark.axes import Axis, Point
+from deconfound.benchmark.cells import DEFAULT, PLAIN, Outcome, Table
+from deconfound.benchmark.methods import method_of
+from deconfound.benchmark.summary import Estimate, Share
 from deconfound.training.report.svg import INK, LINE, MUTED, SERIES, Panel, draw
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ REACH = (-100, 200)
 def closed_panel(shares: Sequence[Share], world: str) -> Panel:
     """Draw the share of the gap closed, a dot and an interval for each method."""
     order = sorted(shares, key=lambda share: share.gained.mean)
-    titles = [METHODS[share.cell.method].title for share in order]
+    titles = [method_of(share.cell.method).title for share in order]
 
     def paint(axes: Axes) -> None:
         for x, label in ((0, "plain"), (100, "unconfounded")):
@@ -39,9 +40,9 @@ def closed_panel(shares: Sequence[Share], world: str) -> Panel:
                 fontsize=8.5,
             )
         for row, share in enumerate(order):
-            colour = SERIES[1] if share.cell.method == "default" else SERIES[0]
+            colour = SERIES[1] if share.cell.method == DEFAULT else SERIES[0]
             closed = share.closed
-            if math.isfinite(closed.low):
+            if not math.isnan(closed.low):
                 ends = tuple(np.clip((100 * closed.low, 100 * closed.high), *REACH))
                 axes.plot(ends, (row, row), color=colour, linewidth=2.2, alpha=0.55)
             inside = float(np.clip(100 * closed.mean, *REACH))
@@ -63,27 +64,107 @@ def closed_panel(shares: Sequence[Share], world: str) -> Panel:
     return Panel(f"Gap closed, {world}", caption, draw(paint, size), f"Share closed: {told}")
 
 
-def axis_panel(
-    title: str, caption: str, lines: dict[str, list[tuple[str, float]]], unit: str
+UNITS: Mapping[Axis, str] = {
+    "strength": "probability that the class decides",
+    "size": "prompts, nested",
+    "quality": "words",
+}
+
+Lines = dict[str, list[tuple[str, Estimate]]]
+"""Of each method, its points: a label of the axis and a figure in percent."""
+
+
+def axis_panels(points: Sequence[Point]) -> list[Panel]:
+    """Draw the share along each axis, and along the strength, where plain training moves, Dice."""
+    strengths = [point for point in points if point.axis == "strength"]
+    panels = [_dice_panel(strengths)] if strengths else []
+    for axis in UNITS:
+        shown = [
+            point
+            for point in points
+            if point.axis == axis
+            and point.share.cell.method != PLAIN
+            and math.isfinite(point.share.closed.mean)
+        ]
+        if shown:
+            panels.append(_share_panel(axis, shown))
+    return panels
+
+
+def _dice_panel(points: Sequence[Point]) -> Panel:
+    lines = _lines(points, [point.share.interventional for point in points])
+    caption = "interventional Dice; bars are 95 % intervals over seeds"
+    return _line_panel("Dice by strength", caption, "strength", lines, (0, 100))
+
+
+def _share_panel(axis: Axis, points: Sequence[Point]) -> Panel:
+    lines = _lines(points, [point.share.closed for point in points])
+    caption = (
+        f"percent of the gap; bars are 95 % intervals over seeds, cut at {REACH[0]} and {REACH[1]}"
+    )
+    return _line_panel(f"Gap closed by {axis}", caption, axis, lines, REACH)
+
+
+def _lines(points: Sequence[Point], figures: Sequence[Estimate]) -> Lines:
+    """Gather what is drawn of every method, in percent."""
+    lines: Lines = {}
+    for point, found in zip(points, figures, strict=True):
+        told = Estimate(100 * found.mean, 100 * found.low, 100 * found.high, found.seeds)
+        lines.setdefault(point.share.cell.method, []).append((point.label, told))
+    return lines
+
+
+def _line_panel(
+    title: str, caption: str, axis: Axis, lines: Lines, reach: tuple[float, float]
 ) -> Panel:
-    """Draw Dice along one axis: a line for each method, through (label, Dice) points."""
     labels = list(dict.fromkeys(label for points in lines.values() for label, _ in points))
 
     def paint(axes: Axes) -> None:
-        for number, points in enumerate(lines.values()):
-            x = [labels.index(label) for label, _ in points]
-            colour = SERIES[number % len(SERIES)]
-            y = [100 * dice for _, dice in points]
-            axes.plot(x, y, "o-", color=colour, linewidth=1.9, markersize=4)
-        axes.set_xticks(range(len(labels)), labels)
-        axes.set_xlabel(unit, color=MUTED)
-        axes.grid(axis="y", color=LINE, linewidth=0.7)
+        paint_lines(axes, labels, lines, reach)
+        axes.set_xlabel(UNITS[axis], color=MUTED)
 
     told = "; ".join(
-        f"{name}: " + ", ".join(f"{label} {100 * dice:.1f}" for label, dice in points)
-        for name, points in lines.items()
+        f"{method_of(method).title}: "
+        + ", ".join(f"{label} {_in_words(found)}" for label, found in points)
+        for method, points in lines.items()
     )
     return Panel(title, caption, draw(paint), told)
+
+
+def paint_lines(
+    axes: Axes, labels: Sequence[str], lines: Lines, reach: tuple[float, float]
+) -> None:
+    """Draw a line for each method, with a bar for every interval, cut at the ends of ``reach``.
+
+    Methods stand a little beside each other, so that no bar hides another.
+    """
+    for number, (method, points) in enumerate(lines.items()):
+        aside = 0.09 * (number - (len(lines) - 1) / 2)
+        x = [labels.index(label) + aside for label, _ in points]
+        colour = _colour(method, number)
+        y = [float(np.clip(found.mean, *reach)) for _, found in points]
+        style = "o--" if method == PLAIN else "o-"
+        axes.plot(x, y, style, color=colour, linewidth=1.6, markersize=4,
+                  label=method_of(method).title)  # fmt: skip
+        for place, (_, found) in zip(x, points, strict=True):
+            if not math.isnan(found.low):
+                ends = np.clip((found.low, found.high), *reach)
+                axes.vlines(place, *ends, color=colour, linewidth=2.2, alpha=0.55)
+    axes.set_xticks(range(len(labels)), labels)
+    axes.grid(axis="y", color=LINE, linewidth=0.7)
+    axes.legend(frameon=False, labelcolor=INK, fontsize=8.5, loc="lower center",
+                bbox_to_anchor=(0.5, 1.0), ncols=3)  # fmt: skip
+
+
+def _colour(method: str, number: int) -> str:
+    """Return one colour for a method in every drawing."""
+    fixed = {PLAIN: MUTED, DEFAULT: SERIES[1], "mcdrl": SERIES[0]}
+    return fixed.get(method, SERIES[2 + number % 2])
+
+
+def _in_words(found: Estimate) -> str:
+    interval = "" if math.isnan(found.low) else f" ({found.low:.0f} to {found.high:.0f})"
+    return f"{found.mean:.0f}{interval}"
 
 
 def heat_panel(outcomes: Sequence[Outcome], title: str) -> Panel:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from deconfound.benchmark.named import NAMED
+from deconfound.benchmark.parts import PARTS
+from deconfound.benchmark.settings import BenchmarkSettings
+from deconfound.benchmark.sums import in_order, parts_of
 from deconfound.training.adjustment import AdjustmentSettings
-
-OFF = AdjustmentSettings.off()
-PUBLISHED: Mapping[str, Any] = {"selector": "mtrs", "intervention": "cross_attention"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,9 @@ class Method:
 
     title: str
     what: str
-    parts: Mapping[str, Any] = field(default_factory=dict)
-    adjustment: AdjustmentSettings = OFF
-    lambda_causal: float = 0.0
+    parts: Mapping[str, Any]
+    adjustment: AdjustmentSettings
+    lambda_causal: float
 
     @property
     def speaks(self) -> bool:
@@ -36,67 +38,47 @@ class Method:
         return bool(self.parts) or bool(self.adjustment.render) or self.adjustment.weighs
 
 
-def _doing(**shares: Any) -> AdjustmentSettings:
-    return OFF.model_copy(update=shares)
+def canonical(text: str) -> str:
+    """Return the one name of a method, however its parts were ordered.
+
+    Raises:
+        UnknownNameError: a name that is neither a method nor a part, alone or in a sum.
+        ConfigurationError: parts that cannot be added up, see `parts_of`.
+    """
+    parts_of(text)
+    return "+".join(in_order(text))
+
+
+@lru_cache(maxsize=256)
+def method_of(text: str) -> Method:
+    """Return a method by its name, or by the sum of its parts; errors are those of `canonical`."""
+    terms, parts = in_order(text), parts_of(text)
+    titles = [NAMED[term].title if term in NAMED else PARTS[term].title for term in terms]
+    named = NAMED.get("+".join(terms))
+    return _built(
+        " + ".join(titles),
+        named.what if named else "; ".join(part.what for part in parts.values()),
+        {part.sets: part.value for part in parts.values()},
+    )
+
+
+def _built(title: str, what: str, values: Mapping[str, Any]) -> Method:
+    """Hand every value to whom it is an argument of."""
+    of_adjustment = {k: v for k, v in values.items() if k in AdjustmentSettings.model_fields}
+    apart = {"lambda_causal", "estimator", *of_adjustment}
+    parts = {k: v for k, v in values.items() if k not in apart}
+    if "estimator" in values:
+        parts["intervention"] = {"name": values["intervention"], "estimator": values["estimator"]}
+    return Method(
+        title,
+        what,
+        parts,
+        AdjustmentSettings.off().model_copy(update=of_adjustment),
+        values.get("lambda_causal", 0.0),
+    )
 
 
 METHODS: dict[str, Method] = {
-    "plain": Method("Plain", "nothing but the segmentation loss"),
-    "mcdrl": Method(
-        "MCDRL", "the published form: MTRS, cross-attention, causal loss", PUBLISHED, OFF, 0.5
-    ),
-    "enumeration": Method(
-        "Enumeration", "a gated MLP A(f, z), summed exactly over P(z)",
-        {"intervention": "gated_mlp"},
-    ),
-    "film": Method(
-        "FiLM", "scale and shift by z, summed exactly over P(z)", {"intervention": "film"}
-    ),
-    "prior_only": Method(
-        "Prior only", "the mean confounder, whatever the region; a control",
-        {"intervention": "prior_only"},
-    ),
-    "front_door": Method(
-        "Front door", "attention in the picture and over a global dictionary",
-        {"intervention": "front_door"},
-    ),
-    "kmeans": Method(
-        "k-means", "cross-attention over twelve centres of image embeddings",
-        {"dictionary": "kmeans", "intervention": "cross_attention"},
-    ),
-    "erasure": Method(
-        "Erasure", "the dictionary's span projected out of the regions",
-        {"intervention": "erasure"},
-    ),
-    "statistics": Method(
-        "Statistics", "channel statistics of a drawn confounder, at every level",
-        {"level_intervention": "statistics"},
-    ),
-    "weighting": Method(
-        "Weighting", "images drawn by P(k)P(z)/P(k,z), z read by the VLM",
-        adjustment=_doing(weighting="sampler"),
-    ),
-    "doubly_robust": Method(
-        "Doubly robust", "A(f, z) fitted under the z that is read, on weighted images; then summed",
-        {"intervention": {"name": "gated_mlp", "estimator": "standardisation"}},
-        _doing(weighting="sampler"),
-    ),
-    "restyle": Method(
-        "Restyle", "colours and light of other pictures", adjustment=_doing(restyle=0.7)
-    ),
-    "render": Method(
-        "Render", "the pack's confounders drawn onto pictures", adjustment=_doing(render=0.7)
-    ),
-    "transplant": Method(
-        "Transplant", "lesions in other surroundings", adjustment=_doing(transplant=0.5)
-    ),
-    "default": Method(
-        "Default", "MCDRL's layer, trained on transplanted lesions in balanced batches",
-        PUBLISHED, AdjustmentSettings(), 0.5,
-    ),
-    "unbalanced": Method(
-        "Default − weighting", "MCDRL's layer, trained on transplanted lesions",
-        PUBLISHED, AdjustmentSettings(weighting="none"), 0.5,
-    ),
-}  # fmt: skip
-"""Every method by name."""
+    name: method_of(name) for name in (*NAMED, *BenchmarkSettings.model_fields["methods"].default)
+}
+"""What has a name of its own, and what is trained where nothing else is asked for."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from deconfound.benchmark.apart import Apart
 from deconfound.benchmark.cells import DEFAULT
-from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.summary import Estimate, Share
 
 AIMS = {"renderable": 0.8, "mixed": 0.5}
@@ -16,8 +17,13 @@ MAY_LOSE = 0.01
 """Dice that the default may lose to plain training where nothing is confounded."""
 
 
-def reading(shares: Sequence[Share]) -> list[str]:
-    """Return a few sentences on one world's shares at the base point."""
+def reading(shares: Sequence[Share], kinds: Sequence[Apart] = ()) -> list[str]:
+    """Return a few sentences on one world's shares at the base point.
+
+    Args:
+        shares: of its methods, best first.
+        kinds: what the default did on pictures of either kind of confounder, where there are both.
+    """
     first = shares[0]
     world = f"In the world “{first.cell.world}”"
     default = next((share for share in shares if share.cell.method == DEFAULT), None)
@@ -34,7 +40,7 @@ def reading(shares: Sequence[Share]) -> list[str]:
     ]
     best = max(shares, key=lambda share: share.closed.mean)
     if best.closed.mean > 0:
-        title = METHODS[best.cell.method].title
+        title = method_of(best.cell.method).title
         sentences.append(f"{title} comes nearest and closes {percent(best.closed)}.")
     else:
         sentences.append("No method closes any of it.")
@@ -47,15 +53,31 @@ def reading(shares: Sequence[Share]) -> list[str]:
         reached = "reaches" if default.closed.mean >= aim else "misses"
         sentences.append(f"It {reached} the aim of {100 * aim:.0f} %.")
     if default is not None:
-        sentences += _against_its_own(default)
+        sentences += [*_against_its_own(default), *apart_in_words(kinds)]
     sentences += price
     unsure = [s for s in shares if not s.closed.low > 0 and s.closed.seeds > 1]
     if unsure:
-        names = ", ".join(METHODS[share.cell.method].title for share in unsure)
+        names = ", ".join(method_of(share.cell.method).title for share in unsure)
         sentences.append(f"Not told apart from closing nothing: {names}.")
     if first.closed.seeds == 1:
         sentences.append("One seed: no intervals, and differences of a few points are noise.")
     return sentences
+
+
+def apart_in_words(kinds: Sequence[Apart]) -> list[str]:
+    """Say what the default closes where confounders can be drawn and where not, a sentence or none.
+
+    Args:
+        kinds: the default's, renderable first; empty in a world of one kind.
+    """
+    if not kinds:
+        return []
+    drawn, other = kinds
+    return [
+        f"Apart, the default closes {percent(drawn.closed)} on pictures whose confounder can be "
+        f"drawn (a gap of {points(drawn.gap)} Dice) and {percent(other.closed)} on pictures whose "
+        f"confounder cannot ({points(other.gap)} Dice)."
+    ]
 
 
 def _against_its_own(default: Share) -> list[str]:
@@ -93,9 +115,11 @@ def _mirrored(lost: Estimate) -> tuple[float, float]:
 
 
 COLUMNS_MEAN = (
-    "Dice in percent; do(F): the interventional distribution, which counts. The gap lies between "
-    "plain training and plain training without confounding; the adjusted gap ends at the default "
-    "without confounding. Lost: where nothing is confounded."
+    "Dice in percent, means over seeds; do(F): the interventional distribution, which counts; "
+    "obs.: where class and confounder go together; rev.: where every class shows another's. The "
+    "gap lies between plain training and plain training without confounding; the adjusted gap ends "
+    "at the default without confounding. Lost: where nothing is confounded. Worst: the lowest mean "
+    "of a class under a confounder."
 )
 
 ANY = "(−∞ to ∞)"
@@ -104,17 +128,21 @@ ANY_MEANS = (
 )
 
 
+def mean_points(estimate: Estimate) -> str:
+    """Return a difference in points of Dice alone."""
+    return f"{100 * estimate.mean:z.1f}"
+
+
 def points(estimate: Estimate) -> str:
     """Return a difference in points of Dice, with its interval."""
-    told = f"{100 * estimate.mean:.1f}"
-    return told + _interval(estimate)
+    return mean_points(estimate) + _interval(estimate)
 
 
 def percent(estimate: Estimate) -> str:
     """Return a share in percent, with its interval."""
     if math.isnan(estimate.mean):
         return "no gap"
-    return f"{100 * estimate.mean:.0f} %" + _interval(estimate, 0)
+    return f"{100 * estimate.mean:z.0f} %" + _interval(estimate, 0)
 
 
 def _interval(estimate: Estimate, digits: int = 1) -> str:
@@ -123,4 +151,4 @@ def _interval(estimate: Estimate, digits: int = 1) -> str:
     if math.isinf(estimate.low):
         return f" {ANY}"
     low, high = 100 * estimate.low, 100 * estimate.high
-    return f" ({low:.{digits}f} to {high:.{digits}f})"
+    return f" ({low:z.{digits}f} to {high:z.{digits}f})"

@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 
-from deconfound.benchmark.cells import BASE_SIZE, BASE_STRENGTH, DEFAULT, PLAIN, Cell, Outcome
-from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.apart import apart
+from deconfound.benchmark.axes import along_axes
+from deconfound.benchmark.cells import DEFAULT, PLAIN, Cell, Outcome
+from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.reading import reading
-from deconfound.benchmark.rows import rows_of
+from deconfound.benchmark.rows import rows_apart, rows_of, varied_rows
 from deconfound.benchmark.settings import BenchmarkSettings
-from deconfound.benchmark.summary import Share, closed_share
+from deconfound.benchmark.summary import shares_of
 from deconfound.training.files import write_text
 from deconfound.training.report.page import fill
 
@@ -38,13 +40,6 @@ def write_report(
     return path
 
 
-def shares_of(world: str, outcomes: Sequence[Outcome], settings: BenchmarkSettings) -> list[Share]:
-    """Return every method's share at the base point of a world, best first."""
-    cells = [Cell(world, method) for method in settings.methods]
-    found = [share for cell in cells if (share := closed_share(outcomes, cell))]
-    return sorted(found, key=lambda share: -share.gained.mean)
-
-
 def machine() -> str:
     """Return what it ran on, in words."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
@@ -55,53 +50,25 @@ def machine() -> str:
 def _world(
     world: str, outcomes: Sequence[Outcome], settings: BenchmarkSettings
 ) -> dict[str, Any] | None:
-    from deconfound.benchmark.figures import closed_panel, heat_panel
+    from deconfound.benchmark.figures import axis_panels, closed_panel, heat_panel
 
     shares = shares_of(world, outcomes, settings)
     if not shares:
         return None
     at_base = [o for o in outcomes if replace(o.cell, seed=0, method=PLAIN) == Cell(world, PLAIN)]
     heats = [
-        heat_panel([o for o in at_base if o.cell.method == method], METHODS[method].title)
+        heat_panel([o for o in at_base if o.cell.method == method], method_of(method).title)
         for method in (PLAIN, DEFAULT)
         if any(o.cell.method == method for o in at_base)
     ]
+    kinds = {share.cell.method: apart(outcomes, share.cell) for share in shares}
+    points = along_axes(world, outcomes, settings)
     return {
         "name": world,
-        "reading": reading(shares),
-        "panels": [closed_panel(shares, world), *_axes(world, outcomes, settings)],
+        "reading": reading(shares, kinds.get(DEFAULT, [])),
+        "panels": [closed_panel(shares, world), *axis_panels(points)],
         "heats": heats,
         "rows": rows_of(world, outcomes, shares),
+        "apart": rows_apart(kinds.values()),
+        "varied": varied_rows(points),
     }
-
-
-def _axes(world: str, outcomes: Sequence[Outcome], settings: BenchmarkSettings) -> list[Any]:
-    """Draw Dice along strength, size and quality, as far as they were varied."""
-    from deconfound.benchmark.figures import axis_panel
-
-    axes = (
-        ("strength", "Strength of the confounding", "probability that the class decides",
-         [f"{s:g}" for s in sorted({BASE_STRENGTH, 0.0, *settings.strengths})]),
-        ("size", "Size of the dictionary", "prompts, nested",
-         [str(s) for s in sorted({BASE_SIZE, *settings.sizes})]),
-        ("quality", "Quality of the dictionary", "words",
-         list(dict.fromkeys(("true", *settings.qualities)))),
-    )  # fmt: skip
-    panels = []
-    for field, title, unit, labels in axes:
-        lines = {}
-        for method in (PLAIN, *settings.methods):
-            base = Cell(world, method)
-            points_found = []
-            for label in labels:
-                value = type(getattr(base, field))(label)
-                cell = replace(base, **{field: value})
-                dice = [o.interventional for o in outcomes if replace(o.cell, seed=0) == cell]
-                if dice:
-                    points_found.append((label, sum(dice) / len(dice)))
-            if len(points_found) > 2:
-                lines[METHODS[method].title] = points_found
-        if lines:
-            caption = "interventional Dice; " + ", ".join(lines)
-            panels.append(axis_panel(title, caption, lines, unit))
-    return panels

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from deconfound.benchmark.apart import Apart
+from deconfound.benchmark.axes import Point
 from deconfound.benchmark.cells import DEFAULT, PLAIN, Cell, Outcome
-from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.reading import percent, points
 from deconfound.benchmark.summary import (
     Estimate,
@@ -17,6 +19,8 @@ from deconfound.benchmark.summary import (
 )
 
 NONE = "–"
+
+Telling = Callable[[Estimate], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Row:
         observational: Dice where class and confounder go together.
         reversed: Dice where every class shows another's confounder.
         lost: Dice that the method loses to plain training where nothing is confounded.
-        worst: class, confounder and Dice of the worst cell.
+        worst: Dice of the worst cell.
+        where: its class and confounder.
     """
 
     title: str
@@ -46,23 +51,35 @@ class Row:
     reversed: str
     lost: str
     worst: str
+    where: str
 
 
-def rows_of(world: str, outcomes: Sequence[Outcome], shares: Sequence[Share]) -> list[Row]:
-    """Return the rows of a world of which at least one method is finished."""
+def rows_of(
+    world: str, outcomes: Sequence[Outcome], shares: Sequence[Share], told: Telling = points
+) -> list[Row]:
+    """Return the rows of a world of which at least one method is finished.
+
+    Args:
+        world: its name.
+        outcomes: all that is finished.
+        shares: of its methods, in order.
+        told: how Dice is put in words.
+    """
     plain, oracle = Cell(world, PLAIN), Cell(world, PLAIN, 0.0)
     adjusted = Cell(world, DEFAULT, 0.0)
     ends = [
-        _end("Plain", "", plain, outcomes),
-        _end("Unconfounded", "the oracle: plain training without confounding", oracle, outcomes),
+        _end("Plain", "", plain, outcomes, told),
+        _end(
+            "Unconfounded", "the oracle: plain training without confounding", oracle, outcomes, told
+        ),
     ]
     if of_seeds(outcomes, adjusted):
         what = "the adjusted oracle: the default, trained without confounding"
-        ends.append(_end("Unconfounded default", what, adjusted, outcomes))
-    return [*ends, *(_of_method(share) for share in shares)]
+        ends.append(_end("Unconfounded default", what, adjusted, outcomes, told))
+    return [*ends, *(_of_method(share, told) for share in shares)]
 
 
-def _end(title: str, what: str, cell: Cell, outcomes: Sequence[Outcome]) -> Row:
+def _end(title: str, what: str, cell: Cell, outcomes: Sequence[Outcome], told: Telling) -> Row:
     """Lay out plain training or an oracle, between which the shares lie."""
     mine = list(of_seeds(outcomes, cell).values())
     plain, oracle = Cell(cell.world, PLAIN), Cell(cell.world, PLAIN, 0.0)
@@ -75,11 +92,11 @@ def _end(title: str, what: str, cell: Cell, outcomes: Sequence[Outcome]) -> Row:
         closed_adjusted=_exactly(cell, plain, adjusted)
         or _share(share_of_gap(outcomes, cell, plain, adjusted)),
         gained=NONE,
-        interventional=points(Estimate.of([o.interventional for o in mine])),
-        observational=points(Estimate.of([o.observational for o in mine])),
-        reversed=points(Estimate.of([o.reversed for o in mine])),
-        lost=_points(lost),
-        worst=_worst(*min((o.worst() for o in mine), key=lambda entry: entry[2])),
+        interventional=told(Estimate.of([o.interventional for o in mine])),
+        observational=told(Estimate.of([o.observational for o in mine])),
+        reversed=told(Estimate.of([o.reversed for o in mine])),
+        lost=NONE if lost is None else told(lost),
+        **_worst(*min((o.worst() for o in mine), key=lambda entry: entry[2])),
     )
 
 
@@ -88,19 +105,20 @@ def _exactly(cell: Cell, plain: Cell, oracle: Cell) -> str:
     return {plain: "0 %", oracle: "100 %"}.get(cell, "")
 
 
-def _of_method(share: Share) -> Row:
-    method = METHODS[share.cell.method]
+def _of_method(share: Share, told: Telling) -> Row:
+    method = method_of(share.cell.method)
+    by_definition = share.cell.method == PLAIN and share.gap.mean > 0
     return Row(
         method.title,
         method.what,
-        closed=percent(share.closed),
+        closed="0 %" if by_definition else percent(share.closed),
         closed_adjusted=_share(share.closed_adjusted),
-        gained=points(share.gained),
-        interventional=points(share.interventional),
-        observational=points(share.observational),
-        reversed=points(share.reversed),
-        lost=_points(share.lost),
-        worst=_worst(*share.worst),
+        gained=told(share.gained),
+        interventional=told(share.interventional),
+        observational=told(share.observational),
+        reversed=told(share.reversed),
+        lost=NONE if share.lost is None else told(share.lost),
+        **_worst(*share.worst),
     )
 
 
@@ -108,10 +126,29 @@ def _share(estimate: Estimate | None) -> str:
     return NONE if estimate is None else percent(estimate)
 
 
-def _points(estimate: Estimate | None) -> str:
-    return NONE if estimate is None else points(estimate)
+def _worst(lesion: str, confounder: str, dice: float) -> dict[str, str]:
+    """Return Dice and place of the worst cell; too few pictures in any cell is said."""
+    if not lesion:
+        return {"worst": "too few", "where": ""}
+    return {"worst": f"{100 * dice:.0f}", "where": f"{lesion}, {confounder.replace('_', ' ')}: "}
 
 
-def _worst(lesion: str, confounder: str, dice: float) -> str:
-    """Return a class and confounder with its Dice; too few pictures in any cell is said."""
-    return f"{lesion}, {confounder.replace('_', ' ')}: {100 * dice:.0f}" if lesion else "too few"
+def varied_rows(found: Sequence[Point]) -> list[tuple[str, str, Row]]:
+    """Return axis, value and row of every point."""
+    return [(point.axis, point.label, _of_method(point.share, points)) for point in found]
+
+
+def rows_apart(found: Iterable[Sequence[Apart]]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return title and figures of every method: Dice and share of one kind, then the other."""
+    return [
+        (
+            method_of(kinds[0].cell.method).title,
+            tuple(
+                told
+                for kind in kinds
+                for told in (points(kind.interventional), percent(kind.closed))
+            ),
+        )
+        for kinds in found
+        if kinds
+    ]

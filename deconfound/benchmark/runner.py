@@ -13,7 +13,7 @@ import torch
 from deconfound import CausalLoss, CausalSegmenter
 from deconfound.benchmark.cells import Cell, Outcome
 from deconfound.benchmark.dictionaries import pack_for
-from deconfound.benchmark.methods import METHODS
+from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.scoring import by_cell, score
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.benchmark.worlds import DISTRIBUTIONS, scored_images, training_images
@@ -101,7 +101,7 @@ def run_cells(
 def run_cell(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Watcher) -> Outcome:
     """Train one model and score it; ``folder`` holds its checkpoints until it is done."""
     started = time.monotonic()
-    method, pack = METHODS[cell.method], pack_for(cell.size, cell.quality)
+    method, pack = method_of(cell.method), pack_for(cell.size, cell.quality)
     images = training_images(cell.world, cell.strength, cell.seed, settings)
     torch.manual_seed(cell.seed)
     parts = {"selector": "all", "intervention": "identity", **method.parts}

@@ -16,8 +16,18 @@ class BenchmarkSettings(BaseModel):
         quick: two methods beside plain training and the oracles, one seed, one strength: at most
             ten minutes on two cores.
         worlds: renderable: every confounder can be drawn onto a finished picture; mixed: a third
-            of the edges cannot; unrenderable: none can.
-        methods: what is trained besides plain training, which always is.
+            of the edges cannot; unrenderable: none can. Without others named, ``quick`` leaves
+            the last one out.
+        methods: what is trained besides plain training, which always is: parts by name, or sums
+            of parts that each set one thing, in any order, such as film+weighting+render or
+            doubly_robust+transplant. Regions: mtrs. What is done to them: cross_attention,
+            cross_attention_literal, gated_mlp, film, translation, prior_only, front_door, erasure,
+            leace. How gated_mlp, film or translation is summed over z: enumeration, monte_carlo,
+            prior_mean, attention, standardisation. What z is, if not the pack's words: kmeans,
+            class_means, learned. Levels: statistics, level_erasure, mixstyle. Training:
+            causal_loss, weighting, loss_weighting, calibrated, transplant, transplant_auto,
+            restyle, render. Sums that have a name: plain, mcdrl, mcdrl_literal, doubly_robust,
+            default, unbalanced.
         strengths: of the confounding in training; 0 and 0.95 are always among them.
         sizes: of the dictionary, in prompts.
         qualities: of the dictionary's words: true, paraphrased, partly_missing, wrong.
@@ -35,7 +45,7 @@ class BenchmarkSettings(BaseModel):
 
     out: Path = Path("runs/causal")
     quick: bool = False
-    worlds: tuple[str, ...] = ("renderable", "mixed")
+    worlds: tuple[str, ...] = ("renderable", "mixed", "unrenderable")
     methods: tuple[str, ...] = (
         *("mcdrl", "enumeration", "film", "prior_only", "front_door", "kmeans", "erasure"),
         *("statistics", "weighting", "doubly_robust", "restyle", "render", "transplant"),
@@ -55,8 +65,10 @@ class BenchmarkSettings(BaseModel):
 
     def in_a_hurry(self) -> BenchmarkSettings:
         """Return these settings cut down to what ``quick`` promises."""
+        usual = self.worlds == BenchmarkSettings.model_fields["worlds"].default
         return self.model_copy(
             update={
+                "worlds": ("renderable", "mixed") if usual else self.worlds,
                 "methods": ("mcdrl", "default"),
                 "strengths": (0.0, 0.95),
                 "sizes": (12,),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deconfound.benchmark.cells import DEFAULT, PLAIN, Cell, Outcome
+from deconfound.benchmark.settings import BenchmarkSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,13 @@ class Share:
     lost: Estimate | None = None
 
 
+def shares_of(world: str, outcomes: Sequence[Outcome], settings: BenchmarkSettings) -> list[Share]:
+    """Return every method's share at the base point of a world, best first."""
+    cells = [Cell(world, method) for method in settings.methods]
+    found = [share for cell in cells if (share := closed_share(outcomes, cell))]
+    return sorted(found, key=lambda share: -share.gained.mean)
+
+
 def closed_share(outcomes: Sequence[Outcome], cell: Cell) -> Share | None:
     """Compare a method with plain training and with the unconfounded oracle, seed by seed.
 
@@ -88,11 +96,11 @@ def closed_share(outcomes: Sequence[Outcome], cell: Cell) -> Share | None:
     """
     plain, oracle = Cell(cell.world, PLAIN, cell.strength), Cell(cell.world, PLAIN, 0.0)
     adjusted = Cell(cell.world, DEFAULT, 0.0)
-    rows = _paired(outcomes, cell, plain, oracle)
+    rows = paired(outcomes, cell, plain, oracle)
     if not rows:
         return None
     gained, gap = _gained_and_gap(rows)
-    to_adjusted = _paired(outcomes, cell, plain, adjusted)
+    to_adjusted = paired(outcomes, cell, plain, adjusted)
     mine = [row[0] for row in rows]
     return Share(
         cell=replace(cell, seed=0),
@@ -123,7 +131,7 @@ def share_of_gap(
     Returns:
         The share, seed by seed as in `ratio`; None where no seed has all three.
     """
-    rows = _paired(outcomes, cell, plain, oracle)
+    rows = paired(outcomes, cell, plain, oracle)
     return ratio(*_gained_and_gap(rows)) if rows else None
 
 
@@ -138,7 +146,7 @@ def lost_without_confounding(outcomes: Sequence[Outcome], cell: Cell) -> Estimat
         Interventional Dice, plain training's less the method's; below zero it gains. None where
         no seed has both.
     """
-    rows = _paired(outcomes, Cell(cell.world, PLAIN, 0.0), replace(cell, strength=0.0))
+    rows = paired(outcomes, Cell(cell.world, PLAIN, 0.0), replace(cell, strength=0.0))
     if not rows:
         return None
     return Estimate.of([plain.interventional - own.interventional for plain, own in rows])
@@ -150,7 +158,7 @@ def of_seeds(outcomes: Sequence[Outcome], cell: Cell) -> dict[int, Outcome]:
     return {o.cell.seed: o for o in outcomes if replace(o.cell, seed=0) == where}
 
 
-def _paired(outcomes: Sequence[Outcome], *cells: Cell) -> list[tuple[Outcome, ...]]:
+def paired(outcomes: Sequence[Outcome], *cells: Cell) -> list[tuple[Outcome, ...]]:
     """Return the outcomes of several cells seed by seed, without seeds that lack one of them."""
     found = [of_seeds(outcomes, cell) for cell in cells]
     seeds = sorted(set(found[0]).intersection(*found[1:]))

@@ -27,7 +27,7 @@ def test_every_method_meets_plain_training_and_the_oracle_seed_by_seed() -> None
     cells = plan(BenchmarkSettings(), SPEAKS)
     assert len(cells) == len(set(cells))
     for seed in range(3):
-        for world in ("renderable", "mixed"):
+        for world in ("renderable", "mixed", "unrenderable"):
             assert Cell(world, PLAIN, seed=seed) in cells
             assert Cell(world, PLAIN, 0.0, seed=seed) in cells
             for method in BenchmarkSettings().methods:
@@ -53,6 +53,11 @@ def test_quick_is_a_few_models() -> None:
     assert {cell.method for cell in cells} == {PLAIN, "mcdrl", "default"}
     for world in ("renderable", "mixed"):  # what the default costs where nothing is confounded
         assert Cell(world, "default", 0.0) in cells
+
+
+def test_quick_goes_to_other_worlds_where_they_are_named() -> None:
+    quick = BenchmarkSettings(quick=True, worlds=("unrenderable",)).in_a_hurry()
+    assert {cell.world for cell in plan(quick, SPEAKS)} == {"unrenderable"}
 
 
 def test_dictionaries_nest() -> None:

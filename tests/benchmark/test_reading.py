@@ -6,7 +6,7 @@ import pytest
 
 from deconfound.benchmark import BenchmarkSettings
 from deconfound.benchmark.reading import reading
-from deconfound.benchmark.report import shares_of
+from deconfound.benchmark.summary import shares_of
 from tests.benchmark.outcomes import outcome, three
 
 SETTINGS = BenchmarkSettings(methods=("mcdrl", "default"))

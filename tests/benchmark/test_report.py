@@ -9,9 +9,9 @@ import pytest
 
 from deconfound.benchmark import BenchmarkSettings, Cell, closed_share
 from deconfound.benchmark.reading import percent, points, reading
-from deconfound.benchmark.report import shares_of, write_report
+from deconfound.benchmark.report import write_report
 from deconfound.benchmark.rows import rows_of
-from deconfound.benchmark.summary import Estimate
+from deconfound.benchmark.summary import Estimate, shares_of
 from tests.benchmark.outcomes import outcome, three
 
 SETTINGS = BenchmarkSettings(methods=("mcdrl", "default"), seeds=3)
@@ -63,6 +63,7 @@ def test_one_seed_is_said_to_be_one() -> None:
 @pytest.mark.parametrize(
     ("estimate", "as_points", "as_percent"),
     [
+        (Estimate(-0.0004, -0.1, 0.1, 3), "0.0 (-10.0 to 10.0)", "0 % (-10 to 10)"),
         (Estimate(0.512, 0.4, 0.61, 3), "51.2 (40.0 to 61.0)", "51 % (40 to 61)"),
         (Estimate(0.512, float("nan"), float("nan"), 1), "51.2", "51 %"),
         (

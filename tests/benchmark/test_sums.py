@@ -1,0 +1,164 @@
+"""Methods as sums of parts: any order means the same, and no two parts set the same thing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deconfound.benchmark import BenchmarkSettings, Cell
+from deconfound.benchmark.methods import METHODS, canonical, method_of
+from deconfound.benchmark.named import NAMED
+from deconfound.benchmark.parts import AVERAGED, PARTS
+from deconfound.benchmark.runner import run_cell
+from deconfound.cli import main
+from deconfound.dictionaries import dictionaries
+from deconfound.errors import ConfigurationError, UnknownNameError
+from deconfound.estimators import estimators
+from deconfound.training.adjustment import AdjustmentSettings
+from deconfound.training.progress import Silent
+
+OFF = AdjustmentSettings.off()
+DOCS = Path(__file__).parents[2] / "docs" / "benchmark.md"
+
+
+@st.composite
+def chosen(draw: st.DrawFn) -> list[str]:
+    """One part or none of each kind, such that they add up."""
+    kinds = dict.fromkeys(part.sets for part in PARTS.values())
+    of_kind = {kind: [n for n, part in PARTS.items() if part.sets == kind] for kind in kinds}
+    picked = {kind: draw(st.none() | st.sampled_from(names)) for kind, names in of_kind.items()}
+    if picked["estimator"] and picked["intervention"] not in (None, *AVERAGED):
+        picked["intervention"] = None
+    return [name for name in picked.values() if name] or ["render"]
+
+
+@given(chosen(), st.randoms())
+def test_any_order_builds_the_same_method_under_the_same_name(parts: list[str], random) -> None:
+    shuffled = random.sample(parts, len(parts))
+    name = canonical("+".join(parts))
+    assert canonical("+".join(shuffled)) == name
+    assert canonical(name) == name
+    assert sorted(name.split("+")) == sorted(parts)
+    assert method_of(" + ".join(shuffled)) == method_of(name)
+    assert method_of(name).title == " + ".join(PARTS[part].title for part in name.split("+"))
+
+
+@given(chosen())
+def test_every_part_has_its_say(parts: list[str]) -> None:
+    built = method_of("+".join(parts))
+    said = {**built.parts, **built.adjustment.model_dump(), "lambda_causal": built.lambda_causal}
+    for part in (PARTS[name] for name in parts):
+        if part.sets == "estimator":
+            assert said["intervention"]["estimator"] == part.value
+        elif part.sets == "intervention" and part.value in AVERAGED:
+            assert said["intervention"]["name"] == part.value
+        else:
+            assert said[part.sets] == part.value
+        assert part.what in built.what
+
+
+@given(st.sampled_from(sorted(PARTS)), st.sampled_from(sorted(PARTS)))
+def test_two_parts_that_set_the_same_thing_are_refused(one: str, other: str) -> None:
+    if PARTS[one].sets == PARTS[other].sets:
+        with pytest.raises(ConfigurationError, match="leave one of them out"):
+            method_of(f"{one}+{other}")
+
+
+def test_named_sums_are_what_they_were() -> None:
+    published = {"selector": "mtrs", "intervention": "cross_attention"}
+    default = METHODS["default"]
+    assert (default.parts, default.lambda_causal) == (published, 0.5)
+    assert default.adjustment == AdjustmentSettings()
+    assert METHODS["unbalanced"].adjustment == AdjustmentSettings(weighting="none")
+    mcdrl = METHODS["mcdrl"]
+    assert (mcdrl.parts, mcdrl.adjustment, mcdrl.lambda_causal) == (published, OFF, 0.5)
+    robust = METHODS["doubly_robust"]
+    assert robust.parts == {"intervention": {"name": "gated_mlp", "estimator": "standardisation"}}
+    assert robust.adjustment == OFF.model_copy(update={"weighting": "sampler"})
+    assert (METHODS["plain"].parts, METHODS["plain"].adjustment) == ({}, OFF)
+    exact = {"name": "gated_mlp", "estimator": "enumeration"}
+    assert METHODS["enumeration"].parts == {"intervention": exact}
+    assert METHODS["kmeans"].parts == {"dictionary": "kmeans", "intervention": "cross_attention"}
+    assert METHODS["transplant"].adjustment == OFF.model_copy(update={"transplant": 0.5})
+    literal = method_of("mcdrl_literal").parts["intervention"]
+    assert literal == {"name": "cross_attention", "merge": "replace"}
+
+
+def test_front_door_looks_at_other_pictures() -> None:
+    """Over a dictionary of texts there are none in it, see docs/literature.md."""
+    assert METHODS["front_door"].parts == {"dictionary": "kmeans", "intervention": "front_door"}
+    assert method_of("front_door+learned").parts["dictionary"] == "learned"
+
+
+def test_an_estimator_chooses_its_outcome_model_before_a_dictionary_does() -> None:
+    few = {"name": "gated_mlp", "estimator": "monte_carlo"}
+    assert method_of("kmeans+monte_carlo").parts == {"dictionary": "kmeans", "intervention": few}
+
+
+def test_named_sums_can_be_added_to() -> None:
+    more = method_of("transplant+doubly_robust")
+    assert canonical("transplant+doubly_robust") == "doubly_robust+transplant"
+    assert more.title == "Doubly robust + Transplant"
+    assert more.parts == METHODS["doubly_robust"].parts
+    assert (more.adjustment.transplant, more.adjustment.weighting) == (0.5, "sampler")
+
+
+def test_every_estimator_and_every_dictionary_can_be_asked_for() -> None:
+    of_kind = {
+        kind: {part.value for part in PARTS.values() if part.sets == kind}
+        for kind in ("estimator", "dictionary", "weighting")
+    }
+    assert of_kind["estimator"] == set(estimators)
+    assert of_kind["dictionary"] == set(dictionaries) - {"text"}  # which is there unasked
+    assert of_kind["weighting"] == {"sampler", "loss"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("film+wieghting", "unknown method or part 'wieghting'; did you mean weighting"),
+        ("film++render", "unknown method or part ''"),
+        ("film+gated_mlp", "expected one choice of intervention, found gated_mlp and film"),
+        ("default+film", "expected one choice of intervention, found cross_attention and film"),
+        ("render+render", "expected one choice of render, found render and render"),
+        ("weighting+loss_weighting", "one choice of weighting"),
+        ("erasure+monte_carlo", "one of gated_mlp, film, translation, found erasure"),
+        ("plain+render", "leave plain out of the sum"),
+    ],
+)
+def test_a_sum_that_is_none_is_one_sentence(text: str, said: str, tmp_path, capsys) -> None:
+    with pytest.raises((ConfigurationError, UnknownNameError)):
+        method_of(text)
+    out = tmp_path / "run"
+    assert main(["benchmark", "causal", "--out", str(out), "--methods", text]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+    assert not out.exists()
+
+
+def test_help_and_docs_list_every_part() -> None:
+    helped = BenchmarkSettings.__doc__ or ""
+    table = DOCS.read_text()
+    for name in (*PARTS, *NAMED):
+        assert f"`{name}`" in table, name
+        assert name in helped.replace(",", " ").replace(".", " ").replace(";", " ").split(), name
+
+
+@pytest.mark.filterwarnings("ignore:merge='replace' is the literal equation")
+@pytest.mark.parametrize("name", sorted(PARTS))
+def test_every_part_trains(tmp_path: Path, name: str) -> None:
+    small = BenchmarkSettings(images=50, test_images=20, image_size=64, epochs=1)
+    found = run_cell(Cell("mixed", name), small, tmp_path / "work", Silent())
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_a_sum_trains_under_one_name(tmp_path: Path) -> None:
+    small = BenchmarkSettings(images=50, test_images=20, image_size=64, epochs=1)
+    cell = Cell("mixed", canonical("render+translation+calibrated+monte_carlo+level_erasure"))
+    found = run_cell(cell, small, tmp_path / "work", Silent())
+    assert found.cell == cell
