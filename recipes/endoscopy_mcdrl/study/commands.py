@@ -20,10 +20,11 @@ from ..methods import grid_of, require_methods
 from ..readers import discover
 from . import plan, tables
 from .cells import Cell
-from .executors import run_cells
+from .executors import run_work
 from .printed import Table
 from .settings import StudySettings
 from .store import Store
+from .work import Work
 
 Question = Callable[["Study"], Sequence[Table]]
 
@@ -47,14 +48,13 @@ class Study:
     def compared(self) -> list[Cell]:
         """Train every method: the search with the first seed, then the best with every seed."""
         trials = plan.trial_cells(self.settings, self.holdouts)
-        self.train(trials)
-        cells = plan.repeated(plan.chosen_cells(trials, self.store), self.settings)
-        self.train(cells)
-        return cells
+        work = Work(trials, self.store, searched=self.settings)
+        run_work(work, self.settings, self.console)
+        return work.repeats(trials)
 
     def train(self, cells: Sequence[Cell]) -> None:
         """Train what is missing."""
-        run_cells(cells, self.settings, self.store, self.console)
+        run_work(Work(cells, self.store), self.settings, self.console)
 
 
 def main_tables(study: Study) -> Sequence[Table]:
