@@ -55,7 +55,7 @@ def summarise(frame: DataFrame, by: Sequence[str], metric: str = "dice") -> Data
     Args:
         frame: rows as :func:`deconfound.study.read_results` gives them.
         by: columns; each combination of their values that occurs becomes a row.
-        metric: the score.
+        metric: the score; one of `POOLED` counts the pixels of a site together.
 
     Returns:
         The columns of ``by``, sorted by them; ``mean`` and ``sd`` over seeds of the mean over
@@ -70,7 +70,8 @@ def summarise(frame: DataFrame, by: Sequence[str], metric: str = "dice") -> Data
     by = list(dict.fromkeys(by))
     if not by:
         raise DataError("summarise: expected at least one column to group by, found none")
-    rows = _sound(frame, by, [metric, "acc", *COUNTS])
+    own = [] if metric in POOLED else [metric]
+    rows = _sound(frame, by, [*own, "acc", *COUNTS])
     scores = ["mean", *POOLED]
     seeds = _unique(by, "seed")
     sites = _per_site(rows, _unique(seeds, "holdout"), metric).groupby(seeds, dropna=False)
@@ -193,10 +194,11 @@ def _per_site(rows: DataFrame, keys: list[str], metric: str) -> DataFrame:
     groups = rows.groupby(keys, dropna=False)
     counts = groups[[*COUNTS, "pixels", "right"]].sum()
     pooled = per_image_scores(counts[list(COUNTS)].to_numpy()[:, None])
-    table = groups[metric].mean().to_frame("mean")
+    table = groups.size().to_frame("images")
     table["pooled_dice"], table["pooled_iou"] = pooled[:, 0], pooled[:, 1]
     table["pooled_acc"] = counts["right"] / counts["pixels"]
-    return table.assign(images=groups.size()).reset_index()
+    table["mean"] = table[metric] if metric in POOLED else groups[metric].mean()
+    return table.reset_index()
 
 
 def _differences(rows: DataFrame, first: str, second: str, metric: str) -> DataFrame:

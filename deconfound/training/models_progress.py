@@ -58,6 +58,10 @@ class ModelsProgress:
     ) -> None:
         self.bar.stop()
 
+    def expect(self, models: int) -> None:
+        """This many are left to train, where their number was a guess at the start."""
+        self.bar.update(self.task, total=self.done + models)
+
     def begin(self, method: str, epochs: int, epochs_done: int, images: int) -> None:
         """A model's training starts."""
         self.bar.update(self.task, description=METHOD.format(method))

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 #: The scores that are told, with the names the field gives them.
 METRICS = (("dice", "Dice"), ("iou", "IoU"), ("acc", "Acc"))
 
+EMPTY_MASKS = (
+    "An image with neither lesion nor prediction scores 100 in Dice and IoU, one with only one of "
+    "the two 0; none is left out."
+)
+"""What is said below every table of scores."""
+
 
 def row_keys(results: Sequence[MethodResult]) -> list[tuple[str, str]]:
     """Return the (kind, name) of every row of a comparison: lesion classes, sites, overall last.
@@ -56,6 +62,7 @@ def results_table(results: Sequence[MethodResult], title: str | None = None) -> 
     except ImportError as error:
         raise missing_extra("rich", "the results table") from error
     table = RichTable(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table.caption, table.caption_justify = EMPTY_MASKS, "left"
     table.pad_edge, table.padding = False, (0, 1, 0, 0)  # two methods fit 80 columns
     table.add_column("", no_wrap=True, min_width=max(len(name) for _, name in row_keys(results)))
     table.add_column("\nimages", justify="right", style="dim")
@@ -93,6 +100,7 @@ def results_json(results: Sequence[MethodResult]) -> dict[str, Any]:
     """Return what the table shows, unrounded, between 0 and 1, for ``--json``."""
     return {
         "scores": "per-image mean and pooled, between 0 and 1",
+        "empty_masks": EMPTY_MASKS.replace("100", "1"),
         "methods": [result.to_json() for result in results],
     }
 

@@ -36,6 +36,33 @@ TITLES: dict[str, str] = {
 }
 """Our methods; the baseline is the rival ``plain``."""
 
+SOURCES: dict[str, tuple[str, str]] = {
+    "mcdrl": (
+        "arXiv 2508.05008",
+        "the attention is a gated residual, and regions that are not chosen keep their features; "
+        "docs/decisions.md has what the paper leaves open",
+    ),
+    "mcdrl_literal": (
+        "arXiv 2508.05008",
+        "as MCDRL here, but F_ca = Attn(F, Z) to the letter: of a chosen region nothing but its "
+        "attention weights is left",
+    ),
+    "adjusted": (
+        "this library, docs/doing.md",
+        "MCDRL as here, trained on pictures whose confounders are set",
+    ),
+    "mcdrl_without_mtrs": (
+        "arXiv 2508.05008, Table 3",
+        "MCDRL as here, with every location chosen",
+    ),
+    "mcdrl_without_cdrl": (
+        "arXiv 2508.05008, Table 3",
+        "MCDRL as here, without intervention and causal loss: the contrastive loss alone tells it "
+        "from the baseline",
+    ),
+}
+"""Where ours are from, and what was adapted; a rival says so itself."""
+
 GRIDS: dict[str, tuple[Setting, ...]] = {
     "mcdrl": ({"lambda_causal": 0.5}, {"lambda_causal": 0.1}, {"lambda_causal": 1.0}),
     "mcdrl_literal": ({"lambda_causal": 0.5}, {"lambda_causal": 0.1}, {"lambda_causal": 1.0}),
@@ -66,6 +93,14 @@ def title_of(method: str, config: RecipeConfig | None = None) -> str:
     """Return a method in words; a run that chose its epochs by the held-out site says so."""
     title = TITLES.get(method) or rivals[_rival_name(method)].title
     return f"{title} (oracle)" if config is not None and config.oracle else title
+
+
+def source_of(method: str) -> tuple[str, str]:
+    """Return where a method was published, and what was changed or left out here."""
+    if method in SOURCES:
+        return SOURCES[method]
+    rival = rivals[_rival_name(method)]
+    return rival.source, rival.adapted
 
 
 def grid_of(method: str) -> tuple[Setting, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from recipes.endoscopy_mcdrl.study.cells import Cell, CellRecord
+
 
 def made_up(
     dice: dict[str, float], backbones: Sequence[str] = ("mini",), setting: str = "{}"
@@ -20,3 +22,19 @@ def made_up(
         for seed in (0, 1) for image in range(8)
     ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+class Finished:
+    """A store that knows finished cells, and holds nothing of them."""
+
+    def __init__(self) -> None:
+        self.records: dict[Cell, CellRecord] = {}
+
+    def finish(self, record: CellRecord) -> None:
+        self.records[record.cell] = record
+
+    def is_finished(self, cell: Cell) -> bool:
+        return cell in self.records
+
+    def record(self, cell: Cell) -> CellRecord:
+        return self.records[cell]

@@ -29,7 +29,15 @@ from deconfound.training.progress import Silent
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig
 from recipes.endoscopy_mcdrl.methods import GRIDS, grid_of, loop_of, method_names
-from recipes.endoscopy_mcdrl.study import commands, executors, figures, plan, tables
+from recipes.endoscopy_mcdrl.study import (
+    ablations,
+    commands,
+    executors,
+    figures,
+    notes,
+    plan,
+    tables,
+)
 from recipes.endoscopy_mcdrl.study import run_cell as run_cell_module
 from recipes.endoscopy_mcdrl.study.cells import Cell, CellRecord, pairs
 from recipes.endoscopy_mcdrl.study.run_cell import run_cell
@@ -167,7 +175,7 @@ def test_the_table_holds_our_figures_and_the_papers(study, tiny_weights, capsys)
     words = flags(tiny_weights, study, "--methods", "baseline", "mcdrl", "--holdouts", *SITES)
     assert main(["table", "main", *words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [each["name"] for each in told] == ["main", "metrics", "differences"]
+    assert [each["name"] for each in told] == ["main", "metrics", "pooled", "differences"]
     assert [row[""] for row in told[0]["rows"]] == ["Baseline", "MCDRL"]
     assert set(SITES) < set(told[0]["rows"][0])
     written = pd.read_csv(study / "tables" / "main.csv")
@@ -276,8 +284,8 @@ def test_a_longer_search_goes_on_in_the_same_folder(tmp_path, tiny_weights):
     Store.prepare(settings)
     longer = settings.model_copy(update={"trials": 3, "seeds": 4})
     assert Store.prepare(longer).folder == settings.out
-    assert "3 settings were tried" in tables._search_note(longer)
-    assert "nothing was searched" in tables._search_note(settings)
+    assert "3 settings were tried" in notes.search(longer)
+    assert "nothing was searched" in notes.search(settings)
 
 
 @pytest.mark.parametrize("text", ["{", "[1]"])
@@ -496,7 +504,7 @@ def test_every_table_has_a_row_for_each_backbone():
     methods = tuple(plan.MODULES)
     settings = StudySettings(methods=methods, seeds=2, backbones=("mini", "ViT-L-14/openai"))
     frame = made_up(dict.fromkeys(methods, 0.5), settings.backbones)
-    for of in (tables.main_table, tables.lesion_table, tables.module_table):
+    for of in (tables.main_table, tables.lesion_table, ablations.module_table):
         labels = [row[0] for row in of(frame, settings).rows]
         assert labels == [f"{b}, {t}" for b in ("mini", "ViT-L-14") for t in
                           ("Baseline", "w/o MTRS", "w/o CDRL", "MCDRL")]  # fmt: skip
@@ -505,9 +513,9 @@ def test_every_table_has_a_row_for_each_backbone():
         CellRecord(Cell("mcdrl", b, "A", depth=3), 0.5, parameters, 1.0, 1.0, "cpu")
         for b, parameters in zip(settings.backbones, (10**6, 3 * 10**6), strict=True)
     ]
-    depth = tables.depth_table(varied, records, settings)
+    depth = ablations.depth_table(varied, records, settings)
     assert [row[::2][:2] for row in depth.rows] == [("mini, 3", "1.00"), ("ViT-L-14, 3", "3.00")]
-    assert len(tables.dictionary_table(varied, settings).rows) == 2
+    assert len(ablations.dictionary_table(varied, settings).rows) == 2
 
 
 def test_a_table_of_lesions_needs_lesions_that_are_known():

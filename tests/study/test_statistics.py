@@ -74,6 +74,15 @@ def test_pixels_are_pooled_within_a_site_and_averaged_like_the_mean() -> None:
     assert overall["pooled_dice"] == pytest.approx((0.7 + 1) / 2)
 
 
+def test_a_pooled_score_has_a_spread_over_seeds_like_any_other() -> None:
+    shares = {0: (1, 1), 1: (3, 1)}
+    counts = [{"tp": tp, "fp": fp, "fn": 0, "tn": 0} for tp, fp in shares.values()]
+    frame = table([{"image": "a", "seed": seed} | own for seed, own in enumerate(counts)])
+    found = summarise(frame, ["method"], "pooled_iou").iloc[0]
+    assert found["mean"] == found["pooled_iou"] == pytest.approx((1 / 2 + 3 / 4) / 2)
+    assert found["sd"] == pytest.approx((3 / 4 - 1 / 2) / math.sqrt(2))
+
+
 def test_pooled_accuracy_is_what_evaluate_says_of_several_classes() -> None:
     dataset = painted(*scene(0, images=6, classes=3))
     scores = score_images(Reader(4), dataset, cpu()).to_dict("records")

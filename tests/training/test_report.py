@@ -24,6 +24,7 @@ from deconfound.training.report import (
     render_report,
     write_report,
 )
+from deconfound.training.table import EMPTY_MASKS
 
 CONFOUNDERS = (
     ConfounderEntry("bright", "lighting", 0.5),
@@ -167,6 +168,7 @@ def test_headline_table_and_differences_are_the_results(context: ReportContext) 
     assert "+6.5" in text
     assert "polyp 40 78.0 62.4 95.0 80.0 64.0 95.0 +2.0" in text
     assert "cyst 40 70.0 56.0 95.0 83.0 66.4 95.0 +13.0" in text
+    assert EMPTY_MASKS in text
 
 
 def test_the_best_of_a_row_is_bold(context: ReportContext) -> None:

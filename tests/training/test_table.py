@@ -12,7 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from deconfound.training.metrics import MethodResult, Scores, ScoresRow
-from deconfound.training.table import best_methods, difference, results_json, results_table
+from deconfound.training.table import (
+    EMPTY_MASKS,
+    best_methods,
+    difference,
+    results_json,
+    results_table,
+)
 
 
 def row(kind: str, name: str, dice: float, images: int = 4) -> ScoresRow:
@@ -61,7 +67,9 @@ def test_it_fits_a_terminal_of_80_columns_unabbreviated(width: int) -> None:
         for method, scores in (("Baseline", one), ("MCDRL", none))
     ]
     out = io.StringIO()
-    Console(file=out, width=width).print(results_table(pair))
+    table = results_table(pair)
+    table.caption = None
+    Console(file=out, width=width).print(table)
     above, below, _, inflammation, *_, overall = (
         t for t in out.getvalue().splitlines() if t.strip()
     )
@@ -83,6 +91,12 @@ def test_more_than_two_methods_fit_80_columns_by_their_dice() -> None:
     assert all(name in above for name in names)
     assert below.split() == ["images", *["Dice"] * 4]
     assert carcinoma.split() == ["basal", "cell", "carcinoma", "4", *["78.2"] * 4]
+
+
+def test_the_table_says_what_an_empty_mask_scores() -> None:
+    text = re.sub(r"\x1b\[[\d;]*m", "", shown(results_table(PAIR)))
+    assert EMPTY_MASKS in " ".join(text.split())
+    assert results_json(PAIR)["empty_masks"].startswith("An image with neither")
 
 
 def test_a_lone_site_is_not_told_twice() -> None:

@@ -14,7 +14,14 @@ from deconfound.training.overlays import PALETTE
 from deconfound.training.report.context import Example, ReportContext
 from deconfound.training.report.page import HOME, fill
 from deconfound.training.report.reading import reading, signed
-from deconfound.training.table import METRICS, best_methods, difference, percent, row_keys
+from deconfound.training.table import (
+    EMPTY_MASKS,
+    METRICS,
+    best_methods,
+    difference,
+    percent,
+    row_keys,
+)
 
 
 def write_report(
@@ -59,6 +66,7 @@ def render_report(context: ReportContext, *, pictures: bool = True) -> str:
         "examples": _examples(context) if pictures else [],
         "used": _used(context, pictures),
         "legend": legend if context.multiclass else [],
+        "empty_masks": EMPTY_MASKS,
         "config": json.dumps(dict(context.config), indent=2, ensure_ascii=False),
     }
     return fill(HOME, values, {"signed": signed})

@@ -18,12 +18,13 @@ from ..console import note
 from ..flags import parse, value_of
 from ..methods import grid_of, require_methods
 from ..readers import discover
-from . import plan, tables
+from . import ablations, plan, tables
 from .cells import Cell
-from .executors import run_cells
+from .executors import run_work
 from .printed import Table
 from .settings import StudySettings
 from .store import Store
+from .work import Work
 
 Question = Callable[["Study"], Sequence[Table]]
 
@@ -47,20 +48,24 @@ class Study:
     def compared(self) -> list[Cell]:
         """Train every method: the search with the first seed, then the best with every seed."""
         trials = plan.trial_cells(self.settings, self.holdouts)
-        self.train(trials)
-        cells = plan.repeated(plan.chosen_cells(trials, self.store), self.settings)
-        self.train(cells)
-        return cells
+        work = Work(trials, self.store, searched=self.settings)
+        run_work(work, self.settings, self.console)
+        return work.repeats(trials)
 
     def train(self, cells: Sequence[Cell]) -> None:
         """Train what is missing."""
-        run_cells(cells, self.settings, self.store, self.console)
+        run_work(Work(cells, self.store), self.settings, self.console)
 
 
 def main_tables(study: Study) -> Sequence[Table]:
     """``table main``."""
     frame = study.store.images(study.compared())
-    asked = (tables.main_table, tables.metric_table, tables.difference_table)
+    asked = (
+        tables.main_table,
+        tables.metric_table,
+        tables.pooled_table,
+        tables.difference_table,
+    )
     return [of(frame, study.settings) for of in asked]
 
 
@@ -74,14 +79,14 @@ def module_tables(study: Study) -> Sequence[Table]:
     """``ablate modules``."""
     cells = plan.module_cells(study.settings, study.holdouts)
     study.train(cells)
-    return [tables.module_table(study.store.images(cells), study.settings)]
+    return [ablations.module_table(study.store.images(cells), study.settings)]
 
 
 def dictionary_tables(study: Study) -> Sequence[Table]:
     """``ablate dictionary``."""
     cells = plan.dictionary_cells(study.settings, study.holdouts)
     study.train(cells)
-    return [tables.dictionary_table(study.store.images(cells), study.settings)]
+    return [ablations.dictionary_table(study.store.images(cells), study.settings)]
 
 
 def depth_tables(study: Study) -> Sequence[Table]:
@@ -89,7 +94,7 @@ def depth_tables(study: Study) -> Sequence[Table]:
     cells = plan.depth_cells(study.settings, study.holdouts)
     study.train(cells)
     records = [study.store.record(cell) for cell in cells]
-    return [tables.depth_table(study.store.images(cells), records, study.settings)]
+    return [ablations.depth_table(study.store.images(cells), records, study.settings)]
 
 
 TABLES: Mapping[str, Question] = {"main": main_tables, "lesions": lesion_tables}
@@ -137,6 +142,9 @@ def _answer(command: str, questions: Mapping[str, Question], arguments: Sequence
         out.print(each.as_rich())
     for text in dict.fromkeys(text for each in found for text in each.notes):
         out.print(text, style="dim", highlight=False)
+    if detailed := [f"tables/{each.name}.md" for each in found if each.details]:
+        said = f"Where each method was published, and what was adapted: {', '.join(detailed)}"
+        out.print(said, style="dim", highlight=False)
     minutes = (time.monotonic() - started) / 60
     closing = f"\n{minutes:.1f} minutes. Tables and all frames: {study.store.folder}"
     out.print(closing, highlight=False, soft_wrap=True)

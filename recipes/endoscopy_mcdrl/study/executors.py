@@ -17,33 +17,38 @@ from .cells import Cell, CellRecord
 from .run_cell import run_cell
 from .settings import StudySettings
 from .store import Store
+from .work import Work
 
 POLL = 2.0
 """Seconds between two looks at the jobs."""
 
 
-def run_cells(
-    cells: Sequence[Cell], settings: StudySettings, store: Store, console: Console
-) -> None:
-    """Train and score every cell that is not finished.
+def run_work(work: Work, settings: StudySettings, console: Console) -> None:
+    """Train and score every cell that is not finished, all rounds behind one bar.
 
     Raises:
         DeconfoundError: of the first cell that failed; those that finished are kept.
     """
-    wanted = list(dict.fromkeys(cells))
-    left = [cell for cell in wanted if not store.is_finished(cell)]
-    finished = len(wanted) - len(left)
-    note(console, f"cells      {len(wanted)}, {finished} of them finished; {settings.out}")
+    left = work.left()
+    note(console, f"cells      {work.total}, {work.total - left} of them finished; {settings.out}")
     if not left:
         return
     if settings.executor == "slurm" and settings.accelerator != "cuda":
         note(console, "jobs       ask for no GPU; --accelerator cuda asks for one each")
-    with ModelsProgress(len(left), console) as progress:
-        if settings.executor == "here":
-            for cell in left:
-                progress.finished(_line(run_cell(cell, settings, progress)))
-        else:
-            _run_jobs(left, settings, store, progress)
+    with ModelsProgress(left, console) as progress:
+        for cells in work.rounds():
+            progress.expect(work.left())
+            _run(work.unfinished(cells), settings, work.store, progress)
+
+
+def _run(
+    cells: Sequence[Cell], settings: StudySettings, store: Store, progress: ModelsProgress
+) -> None:
+    if settings.executor != "here":
+        _run_jobs(cells, settings, store, progress)
+        return
+    for cell in cells:
+        progress.finished(_line(run_cell(cell, settings, progress)))
 
 
 def _run_jobs(

@@ -19,6 +19,7 @@ class Table:
         columns: their heads.
         rows: cells as text, as long as ``columns``.
         notes: sentences below it.
+        details: paragraphs below these, in the file alone: too long for a terminal.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+    details: tuple[str, ...] = ()
 
     def as_rich(self) -> Any:
         """Return the table for a terminal."""
@@ -44,7 +46,7 @@ class Table:
         """Return the table for a page."""
         lines = [self.columns, ("---", *("--:" for _ in self.columns[1:])), *self.rows]
         body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        notes = "\n\n".join(self.notes)
+        notes = "\n\n".join([*self.notes, *self.details])
         return f"# {self.title}\n\n{body}\n\n{notes}\n"
 
     def write(self, folder: Path) -> None:

@@ -12,6 +12,7 @@ from deconfound.packs import PromptPack
 
 from ..config import RecipeConfig
 from .cells import Cell
+from .metrics import Metric
 
 METHODS = (
     *("baseline", "stylip", "biomedcoop", "dann", "mixstyle", "decoupling", "group_dro"),
@@ -34,6 +35,8 @@ class StudySettings(RecipeConfig):
             seed; the best on the training sites' validation patients is kept. 1 takes the
             published ones.
         ablated: the method that is taken apart.
+        metric: of tables by site, by lesion and of ablations; pooled counts the pixels of a site
+            together. Another one is drawn of the same cells, and trains nothing.
         executor: here, one cell after another; slurm or local, each cell a job through submitit.
         partition: of SLURM.
         job_minutes: limit of a job, in minutes; one that comes to it is queued again, three times.
@@ -48,6 +51,7 @@ class StudySettings(RecipeConfig):
     seeds: int = Field(3, ge=1)
     trials: int = Field(3, ge=1, le=3)
     ablated: str = "mcdrl"
+    metric: Metric = "dice"
     executor: Literal["here", "local", "slurm"] = "here"
     partition: str | None = None
     job_minutes: int = Field(24 * 60, ge=1)
@@ -89,6 +93,6 @@ MAY_DIFFER = frozenset(
         *("out", "methods", "backbones", "vlm", "holdouts", "seeds", "trials", "ablated"),
         *("executor", "partition", "job_minutes", "jobs_at_once", "keep_models", "workers"),
         *("config", "accelerator", "devices", "num_nodes", "json_output", "pictures"),
-        *("resume", "holdout"),
+        *("resume", "holdout", "metric"),
     }
 )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -18,6 +19,7 @@ from deconfound.training.files import unwritable, write_json, write_text
 from deconfound.training.same_settings import keep_settings
 
 from .cells import Cell, CellRecord
+from .notes import POLICY
 from .settings import MAY_DIFFER, StudySettings
 
 if TYPE_CHECKING:
@@ -32,13 +34,16 @@ cells/<cell>/images.parquet
                          Dice, IoU, accuracy, HD95 and NSD of every frame of the held-out site
 cells/<cell>/model/      the trained model, of the first seed
 results.parquet, .csv    all frames of all finished cells in one tidy table
-tables/                  what the commands printed, as CSV and Markdown
+tables/                  what the commands printed, as CSV and Markdown; main.md says where each
+                         method was published, and what was adapted
 figures/                 what the commands drew; they may show frames of your data
 jobs/                    logs of submitit, where cells ran as jobs
 
 The same command goes on where this one stopped; finished cells are never trained again. A folder
 under cells/ without a cell.json is a model in work. The file called lock is held by the process
 that is at it, and means nothing when there is none.
+
+{policy}
 """
 
 
@@ -61,7 +66,7 @@ class Store:
         """
         usual = _shared(StudySettings.model_validate({}))
         keep_settings(settings.out / "study.json", "study", _shared(settings), usual)
-        write_text(settings.out / "README.txt", README)
+        write_text(settings.out / "README.txt", README.format(policy=fill(POLICY, 100)))
         return cls(settings.out)
 
     def path(self, cell: Cell) -> Path:

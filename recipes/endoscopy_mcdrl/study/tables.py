@@ -2,69 +2,98 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import isnan
-from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deconfound.errors import DataError
-from deconfound.study.statistics import paired_bootstrap, summarise
+from deconfound.study.statistics import POOLED, paired_bootstrap, summarise
 
 from ..methods import GRIDS, title_of
-from . import paper
-from .cells import CellRecord
+from . import notes, paper
+from .metrics import BY_FRAME, NAMES
 from .printed import Table
 from .settings import StudySettings
+from .written import (
+    bracketed,
+    by,
+    known,
+    label,
+    mean_of,
+    named,
+    overall,
+    percent,
+    pooled_beside,
+    pooled_head,
+    trained,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-POLICY = (
-    "Dice, IoU, Acc and NSD (within 2 pixels) in percent, HD95 in pixels; mean over frames, then "
-    "over sites, ± standard deviation over seeds. Pooled: all pixels of a site counted together. "
-    "A frame without lesion and without prediction scores Dice 100 and HD95 0; a frame on which "
-    "one of the two is missing scores Dice 0 and the picture's diagonal. No frame is left out."
-)
-
 
 def main_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
-    """Dice of methods by held-out site: the paper's Table 1."""
-    sites = list(dict.fromkeys(frame["holdout"]))
-    rows = []
-    for backbone, method, own in _trained(frame, settings, settings.methods):
-        found = summarise(own, ["method", "holdout"]).set_index("holdout")
-        told = paper.MAIN.get((_as_in_paper(backbone), method))
-        values = [_percent(found.loc[site]) for site in sites]
-        label = _label(title_of(method, settings), backbone, settings)
-        rows.append((label, *values, _overall(own, "dice"), f"{told[0]:.1f}" if told else "–"))
+    """One metric of methods by held-out site: the paper's Table 1."""
+    metric, sites = settings.metric, list(dict.fromkeys(frame["holdout"]))
+    found = trained(frame, settings, settings.methods)
+    told = [paper.main_figure(backbone, method, metric) for backbone, method, _ in found]
+    beside = settings.pack == paper.PACK and any(figure is not None for figure in told)
+    rows = [
+        (
+            label(title_of(method, settings), backbone, settings),
+            *by(own, "holdout", sites, metric),
+            overall(own, metric),
+            *pooled_beside(summarise(own, ["method"]), metric),
+            *([known(figure)] * beside),
+        )
+        for (backbone, method, own), figure in zip(found, told, strict=True)
+    ]
     return Table(
-        "main",
-        f"Dice by held-out site, {_seeds(settings)}",
-        ("", *sites, "mean", "paper"),
+        named("main", metric),
+        f"{NAMES[metric]} by held-out site, {notes.seeds(settings)}",
+        ("", *sites, "mean", *pooled_head(metric), *(["paper"] * beside)),
         tuple(rows),
-        (POLICY, _search_note(settings), _paper_note(), *_oracle_note(settings)),
+        (
+            notes.POLICY,
+            notes.search(settings),
+            *notes.published_main(settings),
+            *notes.oracle(settings),
+        ),
+        notes.sources(settings.methods),
     )
 
 
 def metric_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
-    """Every metric, over all held-out sites."""
-    rows = [
-        (
-            _label(title_of(method, settings), backbone, settings),
-            *(_overall(own, metric) for metric in ("dice", "iou", "acc", "nsd")),
-            _overall(own, "hd95", scale=1.0),
-            _pooled(own),
-        )
-        for backbone, method, own in _trained(frame, settings, settings.methods)
-    ]
+    """Every metric by frame, over all held-out sites, the paper's in brackets."""
     return Table(
         "metrics",
-        f"Mean over held-out sites, {_seeds(settings)}",
-        ("", "Dice", "IoU", "Acc", "NSD", "HD95", "pooled Dice"),
-        tuple(rows),
-        (POLICY, *_oracle_note(settings)),
+        f"Mean over held-out sites, {notes.seeds(settings)}",
+        ("", *(NAMES[metric] for metric in BY_FRAME)),
+        tuple(_over_sites(frame, settings, BY_FRAME)),
+        (notes.POLICY, *notes.published_main(settings), *notes.oracle(settings)),
     )
+
+
+def pooled_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
+    """The same where all pixels of a site are counted together, which the paper does not say."""
+    return Table(
+        "pooled",
+        f"Pixels of a site counted together, mean over held-out sites, {notes.seeds(settings)}",
+        ("", *(NAMES[metric] for metric in POOLED)),
+        tuple(_over_sites(frame, settings, POOLED)),
+        (notes.POLICY, *notes.oracle(settings)),
+    )
+
+
+def _over_sites(
+    frame: pd.DataFrame, settings: StudySettings, metrics: Sequence[str]
+) -> list[tuple[str, ...]]:
+    rows = []
+    for backbone, method, own in trained(frame, settings, settings.methods):
+        told = {metric: paper.main_figure(backbone, method, metric) for metric in metrics}
+        values = [bracketed(overall(own, m), figure, settings) for m, figure in told.items()]
+        rows.append((label(title_of(method, settings), backbone, settings), *values))
+    return rows
 
 
 def difference_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
@@ -78,17 +107,20 @@ def difference_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
                 _difference(own, other, method) if other not in (None, method) else "–"
                 for other in ("baseline" if "baseline" in settings.methods else None, best)
             ]
-            rows.append((_label(title_of(method, settings), backbone, settings), *against))
+            rows.append((label(title_of(method, settings), backbone, settings), *against))
     return Table(
         "differences",
         "Difference in Dice, points, with 95 % bootstrap intervals over patients",
         ("", "to the baseline", "to the best rival"),
         tuple(rows),
         (
-            "On the same frames, averaged over seeds and then over sites; whole patients or video "
-            "sequences are redrawn, where they are known; a site with one of them leaves no "
-            "interval. The best rival is the best of these very results, which favours it.",
-            *_oracle_note(settings),
+            notes.POLICY,
+            "Differences are on the same frames, averaged over seeds and then over sites; whole "
+            "patients or video sequences are redrawn, where they are known; a site with one of "
+            "them leaves no interval. The best rival is the best of these very results, which "
+            "favours it.",
+            *notes.published_differences(settings),
+            *notes.oracle(settings),
         ),
     )
 
@@ -103,7 +135,7 @@ def best_rival(frame: pd.DataFrame, methods: Sequence[str]) -> str | None:
 
 
 def lesion_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
-    """Methods by lesion: the paper's Table 2.
+    """One metric of methods by lesion, the paper's Table 2 in brackets.
 
     Raises:
         DataError: nobody knows the lesion of any frame.
@@ -114,137 +146,30 @@ def lesion_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
             "table lesions: expected frames whose lesion has a class, found none; name the classes "
             "in a manifest.csv (docs/data.md)"
         )
-    lesions, rows = sorted(set(frame["lesion"])), []
-    for backbone, method, own in _trained(frame, settings, settings.methods):
-        found = summarise(own, ["method", "lesion"]).set_index("lesion")
-        told = paper.LESIONS.get(method, {})
-        values = [
-            f"{_percent(found.loc[lesion])}{f' ({told[lesion]})' if lesion in told else ''}"
-            for lesion in lesions
-        ]
-        average = f"{100 * found['mean'].mean():.1f}"
-        label = _label(title_of(method, settings), backbone, settings)
-        rows.append((label, *values, average))
-    return Table(
-        "lesions",
-        f"Dice by lesion, {_seeds(settings)} (the paper's in brackets)",
-        ("", *lesions, "mean of lesions"),
-        tuple(rows),
-        (POLICY, _search_note(settings), _paper_note(), *_oracle_note(settings)),
-    )
-
-
-def module_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
-    """Without MTRS, without CDRL: the paper's Table 3."""
-    sites = list(dict.fromkeys(frame["holdout"]))
+    metric, lesions = settings.metric, sorted(set(frame["lesion"]))
     rows = []
-    for backbone, method, own in _trained(frame, settings, tuple(paper.MODULES)):
-        found = summarise(own, ["method", "holdout"]).set_index("holdout")
-        values = [_percent(found.loc[site]) for site in sites]
-        told = f"{paper.MODULES[method]:.1f}"
-        label = _label(title_of(method, settings), backbone, settings)
-        rows.append((label, *values, _overall(own, "dice"), told))
-    notes = (
-        POLICY,
-        "Without CDRL, MTRS chooses regions and nothing acts on them: regions that are not chosen "
-        "keep their features here, so that only the contrastive loss tells it from the baseline.",
-        "The paper's Table 3 lies far above its Table 1, and does not say why.",
-        *_oracle_note(settings),
-    )
-    columns = ("", *sites, "Dice", "paper's Dice")
+    for backbone, method, own in trained(frame, settings, settings.methods):
+        found = summarise(own, ["lesion"], metric).set_index("lesion")
+        values = {lesion: percent(found.loc[lesion], metric) for lesion in lesions}
+        values["mean"] = mean_of(found["mean"], metric)
+        told = [paper.lesion_figure(backbone, method, name, metric) for name in values]
+        pairs = zip(values.values(), told, strict=True)
+        cells = [bracketed(text, figure, settings) for text, figure in pairs]
+        cells.extend(pooled_beside(found, metric))
+        rows.append((label(title_of(method, settings), backbone, settings), *cells))
     return Table(
-        "modules", f"What each module adds, {_seeds(settings)}", columns, tuple(rows), notes
-    )
-
-
-def dictionary_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
-    """By the dictionary's size: the paper's Table 4."""
-    rows = [
-        (
-            _label(str(size), backbone, settings),
-            _overall(own, "dice"),
-            _overall(own, "nsd"),
-            _known(paper.DICTIONARY, size),
-        )
-        for backbone, size, own in _varied(frame, settings, "prompts")
-    ]
-    return Table(
-        "dictionary",
-        f"Size of the dictionary, {title_of(settings.ablated, settings)}, {_seeds(settings)}",
-        ("prompts", "Dice", "NSD", "paper's Dice"),
-        tuple(rows),
-        (POLICY, "Each dictionary holds the prompts of the smaller ones.", *_oracle_note(settings)),
-    )
-
-
-def depth_table(
-    frame: pd.DataFrame, records: Sequence[CellRecord], settings: StudySettings
-) -> Table:
-    """By the number of intervention layers: the paper's Table 5."""
-    rows = []
-    for backbone, depth, own in _varied(frame, settings, "depth"):
-        trained = [r for r in records if (r.cell.backbone, r.cell.depth) == (backbone, depth)]
-        told = paper.DEPTH.get(depth)
-        rows.append(
-            (
-                _label(str(depth), backbone, settings),
-                _overall(own, "dice"),
-                f"{mean(record.parameters for record in trained) / 1e6:.2f}",
-                f"{mean(record.latency for record in trained):.1f}",
-                *(("–", "–", "–") if told is None else _of_paper(told)),
-            )
-        )
-    return Table(
-        "depth",
-        f"Intervention layers, {title_of(settings.ablated, settings)}, {_seeds(settings)}",
-        ("layers", "Dice", "M parameters", "ms", "paper's Dice", "its M", "its ms"),
+        named("lesions", metric),
+        f"{NAMES[metric]} by lesion, {notes.seeds(settings)}",
+        ("", *lesions, "mean of lesions", *pooled_head(metric)),
         tuple(rows),
         (
-            POLICY,
-            "Parameters are the intervention's; milliseconds are one picture through the whole "
-            f"model, on {', '.join(sorted({record.device for record in records}))}.",
-            *_oracle_note(settings),
+            notes.POLICY,
+            notes.search(settings),
+            *(notes.published_lesions(settings) if metric == "dice" else ()),
+            *notes.oracle(settings),
         ),
+        notes.sources(settings.methods),
     )
-
-
-def _varied(
-    frame: pd.DataFrame, settings: StudySettings, name: str
-) -> list[tuple[str, int, pd.DataFrame]]:
-    """Return backbone, value and frames of every row of a table that varies one setting."""
-    values = frame["setting"].map(lambda text: json.loads(text)[name])
-    return [
-        (backbone, int(value), frame[(frame["backbone"] == backbone) & (values == value)])
-        for backbone in settings.all_backbones
-        for value in sorted(set(values))
-    ]
-
-
-def _trained(
-    frame: pd.DataFrame, settings: StudySettings, methods: Sequence[str]
-) -> list[tuple[str, str, pd.DataFrame]]:
-    """Return backbone, method and frames of every row of a table of methods."""
-    return [
-        (b, m, frame[(frame["backbone"] == b) & (frame["method"] == m)])
-        for b in settings.all_backbones
-        for m in methods
-    ]
-
-
-def _pooled(frame: pd.DataFrame) -> str:
-    row = summarise(frame.assign(all="all"), ["all"]).iloc[0]
-    return f"{100 * row['pooled_dice']:.1f}"
-
-
-def _overall(frame: pd.DataFrame, metric: str, scale: float = 100.0) -> str:
-    row = summarise(frame.assign(all="all"), ["all"], metric).iloc[0]
-    return _percent(row, scale)
-
-
-def _percent(row: Any, scale: float = 100.0) -> str:
-    """Write mean ± sd; the deviation of one seed is not known, and is left out."""
-    spread = f"±{scale * row['sd']:.1f}" if row["sd"] == row["sd"] else ""
-    return f"{scale * row['mean']:.1f}{spread}"
 
 
 def _difference(frame: pd.DataFrame, first: str, second: str) -> str:
@@ -253,52 +178,3 @@ def _difference(frame: pd.DataFrame, first: str, second: str) -> str:
     if not isnan(found.low):
         text += f" [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
     return text.replace("-", "−")
-
-
-def _label(text: str, backbone: str, settings: StudySettings) -> str:
-    """Say the backbone too, where there are several."""
-    return text if len(settings.all_backbones) == 1 else f"{backbone.partition('/')[0]}, {text}"
-
-
-def _as_in_paper(backbone: str) -> str:
-    """``ViT-L-14/openai`` as the paper writes it, ``ViT-L/14``."""
-    name = backbone.partition("/")[0]
-    return "/".join(name.rsplit("-", 1)) if name.startswith("ViT-") else name
-
-
-def _known(published: Mapping[int, float], key: int) -> str:
-    return f"{published[key]:.1f}" if key in published else "–"
-
-
-def _of_paper(row: tuple[float | None, float, float]) -> tuple[str, str, str]:
-    dice, parameters, latency = row
-    return ("–" if dice is None else f"{dice:.1f}", f"{parameters:.1f}", f"{latency:.0f}")
-
-
-def _seeds(settings: StudySettings) -> str:
-    return "one seed" if settings.seeds == 1 else f"{settings.seeds} seeds"
-
-
-def _search_note(settings: StudySettings) -> str:
-    if settings.trials == 1:
-        return "Every method has its published hyper-parameters; nothing was searched."
-    return (
-        f"Of every method {settings.trials} settings were tried with the first seed on each "
-        f"held-out site, and the best on validation patients of the training sites was taken."
-    )
-
-
-def _paper_note() -> str:
-    return (
-        "The paper's figures (arXiv 2508.05008) are of its own five sites, at 224 px with "
-        "ViT-L/14; they stand beside ours, and are not comparable with another data set's."
-    )
-
-
-def _oracle_note(settings: StudySettings) -> tuple[str, ...]:
-    if not settings.oracle:
-        return ()
-    return (
-        "ORACLE: epochs and settings were chosen by the held-out site's own Dice, which nobody can "
-        "do in practice.",
-    )
