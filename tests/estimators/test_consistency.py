@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import pytest
 import torch
@@ -159,7 +160,7 @@ def errors(estimator: Callable[[Observed], Tensor], size: int) -> Tensor:
 def test_with_growing_samples_the_error_goes_to_zero(name) -> None:
     """From 500 to 500,000 it shrinks at every step, and all in all as 1/√n would have it."""
     off = [errors(CONSISTENT[name], size).square().mean().sqrt().item() for size in SIZES]
-    assert all(later < earlier for earlier, later in zip(off, off[1:], strict=False)), off
+    assert all(later < earlier for earlier, later in pairwise(off)), off
     assert off[-1] < off[0] / 10, off  # 1/√1000 is a thirtieth
     assert errors(CONSISTENT[name], SIZES[-1]).max() < TOLERANCE
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from itertools import cycle, permutations
 
 import pytest
@@ -33,7 +32,6 @@ from deconfound.diagnostics.refuters import (
 from deconfound.diagnostics.refuters.permuted_pairs import LEAST
 from deconfound.diagnostics.refuters.placebo import rotated
 from deconfound.errors import ConfigurationError, UnknownNameError
-from deconfound.simulation import random_scm
 from deconfound.testing.refuters import RefuterContract, confounded_world
 from deconfound.testing.scm_strategies import scms
 from deconfound.testing.strategies import seeds
@@ -46,8 +44,7 @@ from tests.diagnostics.refuters.bad_subjects import (
     tower,
     without_regions,
 )
-
-WORLDS = 100
+from tests.diagnostics.refuters.rates import WORLDS, worlds
 
 
 class TestPlacebo(RefuterContract):
@@ -230,20 +227,7 @@ def test_a_refuter_of_stays_is_told_to_give_what_it_is_for() -> None:
         contract.test_what_is_known_to_be_bad_is_refuted()
 
 
-# --- a hundred worlds, both ways ------------------------------------------------------
-
-
-@cache
-def worlds() -> tuple:
-    """The first hundred worlds in which adjusting matters: E‖P(Y|F) - P(Y|do(F))‖² > 0.01."""
-    found, seed = [], 0
-    while len(found) < WORLDS:
-        scm = random_scm(seed, dim=128, num_confounders=3 + seed % 2)
-        gap = scm.outcome_observed() - scm.outcome_under_do()
-        if gap.square().sum(dim=1).mean() > 0.01:
-            found.append(scm)
-        seed += 1
-    return tuple(found)
+# --- a hundred worlds, both ways; `test_rates.py` asks every refuter ---------------------
 
 
 @pytest.mark.parametrize(
