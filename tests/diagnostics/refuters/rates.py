@@ -153,7 +153,7 @@ CASES: dict[str, Case] = {
     "random common cause": _against(RandomCommonCause, _subject(ScmSubject, added_up)),
     "dummy outcome": _against(DummyOutcome, _subject(Flattering)),
     "permuted pairs": _against(PermutedPairs, _subject(ScmSubject, without_prior)),
-    "the same, where the prior matters": Case(
+    "permuted pairs, unlike priors": Case(
         lambda i: ([PermutedPairs()], ScmSubject(of_unlike_prior()[i], backdoor, count=UNITS)),
         lambda i: ([PermutedPairs()], ScmSubject(of_unlike_prior()[i], without_prior, count=UNITS)),
     ),
@@ -163,8 +163,8 @@ CASES: dict[str, Case] = {
     ),
     "subset": _against(Subset, _subject(ScmSubject, regression)),
     "without z0": _against(lambda: LeaveOneOut("z0"), _subject(Forgetful)),
-    "unobserved, half as strong": _hidden(0.5),
-    "unobserved, as strong": _hidden(1.0),
+    "unobserved confounder, half as strong": _hidden(0.5),
+    "unobserved confounder, as strong": _hidden(1.0),
     "overall": Case(
         lambda i: (decisive(i), adjusting(i)), lambda i: (decisive(i), not_adjusting(i))
     ),
@@ -183,13 +183,11 @@ def verdicts(ask: Ask, count: int = WORLDS) -> Counter[str]:
 
 def main(names: Sequence[str]) -> None:
     """Print a line for each case: supported, refuted and inconclusive, good and bad."""
-    print(f"{'':34}{'good: s/r/i':>16}{'bad: s/r/i':>16}")
+    print(f"{'':38}{'good: s/r/i':>16}{'bad: s/r/i':>16}")
     for name in names or CASES:
         both = [verdicts(ask) for ask in (CASES[name].good, CASES[name].bad)]
-        cells = [
-            "/".join(str(v[k]) for k in ("supported", "refuted", "inconclusive")) for v in both
-        ]
-        print(f"{name:34}{cells[0]:>16}{cells[1]:>16}", flush=True)
+        cells = ["/".join(str(found[k]) for k in get_args(Verdict)) for found in both]
+        print(f"{name:38}{cells[0]:>16}{cells[1]:>16}", flush=True)
 
 
 if __name__ == "__main__":
