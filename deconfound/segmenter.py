@@ -30,7 +30,7 @@ from deconfound.interventions import HasEffects, Identity, InterventionLayer, in
 from deconfound.packs import PromptPack
 from deconfound.prompts import PromptEmbeddings
 from deconfound.selectors import RegionSelector, scatter, selectors, similarity_map
-from deconfound.types import Explanation
+from deconfound.types import Confounders, Explanation, Regions
 from deconfound.vlm import VisionLanguageModel
 
 
@@ -130,10 +130,11 @@ class CausalSegmenter(nn.Module):
 
         joined = join(intervened.features)
         logits = self.body.decode(joined, rest)
-        if self.average != "feature" and self._has_effects:
+        effects = None if self.average == "feature" else self._effects(regions, confounders)
+        if effects is not None:
             logits = average_behind(
                 lambda features: self.body.decode(join(features), rest),
-                self.intervention.effects(regions, confounders),
+                effects,
                 intervened.weights,
                 self.average,
             )
@@ -153,14 +154,13 @@ class CausalSegmenter(nn.Module):
         Effects are None where the intervention is passed by or declares none (`HasEffects`).
         """
         traced = self.trace(images)
-        if not self._has_effects:
-            return traced
-        effects = self.intervention.effects(traced.regions, traced.confounders)
-        return traced.with_effects(effects)
+        effects = self._effects(traced.regions, traced.confounders)
+        return traced if effects is None else traced.with_effects(effects)
 
-    @property
-    def _has_effects(self) -> bool:
-        return self.intervening and isinstance(self.intervention, HasEffects)
+    def _effects(self, regions: Regions, confounders: Confounders) -> Tensor | None:
+        if not self.intervening or not isinstance(self.intervention, HasEffects):
+            return None
+        return self.intervention.effects(regions, confounders)
 
     def normalize(self, images: Tensor) -> Tensor:
         """Turn RGB images in [0, 1] into what the vision tower was trained on."""

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from deconfound.data.channels import blue_first
 from deconfound.diagnostics.refuters import InferenceSubject, default_refuters, refute
 from deconfound.diagnostics.refuters.base import Refutation, Refuter
+from deconfound.dictionaries import FitsData, LearnedDictionary
 from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
 from deconfound.refuting.findings import Findings
 from deconfound.refuting.pictures import Pictures, rendered, stored
@@ -171,9 +172,10 @@ def _held_out(run: RunFolder) -> str | None:
 def _refuters(
     run: RunFolder, model: CausalSegmenter, options: argparse.Namespace
 ) -> tuple[Refuter, ...]:
-    """Return who is asked."""
+    """Return who is asked; nothing can be said in other words where rows are no words."""
     names = model.dictionary().names
-    if options.no_text:
+    worded = not isinstance(model.dictionary, FitsData | LearnedDictionary)
+    if options.no_text or not worded or names != model.pack.confounder_names:
         found = default_refuters(names)
     else:
         from deconfound.vlm.loading import load

@@ -27,7 +27,7 @@ class AdjustmentSettings(BaseModel):
         tone: what a transplanted lesion takes of its new place: ``style``, the donor's colours as a
             whole; ``gain``, light and tint right about it; ``either``, by a coin; ``none``.
         margin: how much of its surroundings a transplanted lesion takes along, in diameters of a
-            disc as large as the lesion: what it shows outside of its mask, as a halo or a shadow.
+            disc as large as the lesion; 0.5 where it shows outside of its mask, as by a shadow.
         restyle: share that takes colours and light of another picture.
         render: share onto which a confounder of the pack is drawn.
         weighting: balance classes and confounders by the VLM's reading of each picture: ``none``,
@@ -41,7 +41,7 @@ class AdjustmentSettings(BaseModel):
 
     transplant: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     tone: Tone = "either"
-    margin: float = Field(default=0.5, ge=0, allow_inf_nan=False)
+    margin: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     restyle: float = Field(default=0.0, ge=0, le=1)
     render: float = Field(default=0.0, ge=0, le=1)
     weighting: Literal["none", "loss", "sampler"] = "sampler"

@@ -76,7 +76,8 @@ def main(arguments: Sequence[str]) -> None:
         )
         for method, model in models.items()
     ]
-    seen = flags.data is None and site != _held_out(run)
+    held_out = _held_out(run) or sites[-1]  # by default the last one found
+    seen = flags.data is None and site.lower() != held_out.lower()
     if flags.json:
         told = {"site": site, "seen_in_training": seen, **results_json(results)}
         print(json.dumps(told, indent=2))

@@ -85,7 +85,9 @@ def report(
 
 def _used(model: CausalSegmenter, cohort: Cohort) -> WhatWasUsed:
     """Ask the last model about images that no weight was fitted to, of every site."""
-    seen = (cohort.validation, cohort.target)
+    # An oracle validates on the held-out site itself: no image counts twice.
+    same = cohort.validation is cohort.target
+    seen = (cohort.target,) if same else (cohort.validation, cohort.target)
     batch = take_evenly(ConcatDataset(seen), cohort.sites, LOOKED_AT, _patients(seen))
     named = model.dictionary().names == model.pack.confounder_names
     return what_was_used(model, batch, do=drawn(model.pack) if named else None)

@@ -88,6 +88,7 @@ def _train_one(
     console: Console,
 ) -> Trained:
     """Train one method, keep its model, and score it on the held-out site."""
+    fabric.to_device(model)  # where it reads the training images before it is trained on them
     criterion = build_criterion(method, config, model, cohort)
     counting(console, "fitting", lambda progress: fit_parts(model, cohort.train, progress))
     adjustment = counting(

@@ -53,6 +53,16 @@ def test_evaluate_gives_the_numbers_of_the_run_again(run: Path, capsys) -> None:
     assert not again["seen_in_training"]
 
 
+def test_evaluate_knows_the_site_that_a_stopped_run_left_out(run: Path, tmp_path, capsys) -> None:
+    """A run without --holdout that has no results yet left out the last site, as it always does."""
+    stopped = tmp_path / "stopped"
+    shutil.copytree(run, stopped)
+    (stopped / "results.json").unlink()
+    for site, seen in (("e-colonoscopy", False), ("A-bronchoscopy", True)):
+        assert main(["evaluate", str(stopped), "--holdout", site, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["seen_in_training"] == seen
+
+
 def test_evaluate_says_when_training_saw_the_site(run: Path, capsys) -> None:
     assert main(["evaluate", str(run), "--holdout", "A-bronchoscopy", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["seen_in_training"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 
 import pytest
 import torch
@@ -10,9 +11,11 @@ from PIL import Image
 
 from deconfound import CausalSegmenter
 from deconfound.cli import run as as_command
+from deconfound.diagnostics.refuters import IrrelevantText, Paraphrases
 from deconfound.errors import ConfigurationError, DataError, RunFolderError, UnknownNameError
-from deconfound.refuting.command import main
+from deconfound.refuting.command import _refuters, main
 from deconfound.training import RunFolder
+from tests.tiny import tiny_vlm
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +116,16 @@ def test_a_model_whose_intervention_was_never_on_is_said_to_be_one(finished, man
     main([str(finished.path), *QUICK, "--data", str(manifest), "--method", "baseline"])
     shown = " ".join(capsys.readouterr().out.split())
     assert "(saved before its intervention was turned on): refuted" in shown
+
+
+@pytest.mark.parametrize("dictionary", ["kmeans", "learned"])
+def test_clusters_are_not_said_in_other_words(dictionary) -> None:
+    """Or sentences take the place of clusters, and a loss there refutes what nobody claimed."""
+    model = CausalSegmenter(vlm=tiny_vlm(), dictionary={"name": dictionary, **SIZE[dictionary]})
+    if dictionary == "kmeans":
+        model.dictionary.fit(model, [{"image": torch.rand(16, 3, 32, 32)}])
+    asked = _refuters(None, model, Namespace(no_text=False, decisive=False))
+    assert not [one for one in asked if isinstance(one, IrrelevantText | Paraphrases)]
+
+
+SIZE = {"kmeans": {"clusters": 12}, "learned": {"size": 12}}

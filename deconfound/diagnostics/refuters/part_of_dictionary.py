@@ -72,9 +72,11 @@ class Subset(ChangedDictionary):
         return part_of(confounders, order[:number].sort().values)
 
 
-def part_of(confounders: Confounders, rows: Tensor) -> Confounders:
-    """Return some of the confounders; their prior is made to sum to one again."""
+def part_of(confounders: Confounders, rows: Tensor) -> Confounders | None:
+    """Return some of the confounders, their prior made to sum to one; None if none ever occurs."""
     rows = rows.to(confounders.prior.device)
     prior = confounders.prior[rows]
+    if not prior.any():
+        return None
     names = tuple(confounders.names[m] for m in rows.tolist())
     return Confounders(confounders.embeddings[rows], prior / prior.sum(), names)

@@ -46,7 +46,8 @@ class Transplant(Doing):
             logarithms, from its inverse to itself. It sets the distance, and takes from the size
             what it tells of the class; 1 leaves sizes alone.
         margin: width of the surroundings that come along, in diameters of a disc as large as the
-            lesion; 0 or more.
+            lesion. With them comes the confounder that lies there, so 0 unless lesions are known to
+            reach beyond their outline.
 
     Raises:
         ConfigurationError: a probability outside [0, 1], a zoom below 1, or a margin below 0.
@@ -58,7 +59,7 @@ class Transplant(Doing):
         probability: float = 0.5,
         tone: Tone = "either",
         zoom: float = 1.0,
-        margin: float = 0.5,
+        margin: float = 0.0,
     ) -> None:
         super().__init__(probability)
         if tone not in get_args(Tone):

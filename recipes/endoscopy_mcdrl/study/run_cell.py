@@ -111,6 +111,7 @@ def _train(
     model = build_model(cell.method, config, pack, setting)
     run = _work(store.path(cell) / "work", config)
     fabric = launch(config)
+    fabric.to_device(model)  # where it reads the training images before it is trained on them
     fit_parts(model, cohort.train)
     history = fit(
         model,

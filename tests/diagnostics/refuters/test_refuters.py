@@ -358,3 +358,9 @@ def test_what_cannot_be_asked_says_so() -> None:
 def test_a_changed_dictionary_needs_a_change() -> None:
     with pytest.raises(TypeError):
         ChangedDictionary()
+
+
+def test_what_never_occurs_is_no_dictionary() -> None:
+    z = Confounders(torch.eye(2), torch.tensor([1.0, 0.0]), ("blood", "never"))
+    assert LeaveOneOut("blood").change(z, 0) is None
+    assert LeaveOneOut("never").change(z, 0).names == ("blood",)

@@ -59,9 +59,9 @@ class TestTransplantAtAnotherDistance(DoingContract):
         return Transplant(probability, zoom=2.0)
 
 
-class TestTransplantByItsOutline(DoingContract):
+class TestTransplantWithAMargin(DoingContract):
     def make(self, probability):
-        return Transplant(probability, margin=0.0)
+        return Transplant(probability, margin=0.5)
 
 
 class TestRender(DoingContract):
