@@ -82,6 +82,14 @@ PARTS: dict[str, Part] = {
         "Standardisation", "estimator", "standardisation",
         "fitted under the z that is read, then summed over P(z)", "gated_mlp",
     ),
+    "average_logits": Part(
+        "Averaged logits", "average", "logit",
+        "averaged over z behind the decoder, as logits", "gated_mlp",
+    ),
+    "average_probabilities": Part(
+        "Averaged probabilities", "average", "probability",
+        "averaged over z behind the decoder, as probabilities", "gated_mlp",
+    ),
     "kmeans": Part(
         "k-means", "dictionary", "kmeans",
         "a dictionary of twelve centres of image embeddings", "cross_attention",

@@ -23,11 +23,11 @@ class BenchmarkSettings(BaseModel):
             doubly_robust+transplant. Regions: mtrs. What is done to them: cross_attention,
             cross_attention_literal, gated_mlp, film, translation, prior_only, front_door, erasure,
             leace. How gated_mlp, film or translation is summed over z: enumeration, monte_carlo,
-            prior_mean, attention, standardisation. What z is, if not the pack's words: kmeans,
-            class_means, learned. Levels: statistics, level_erasure, mixstyle. Training:
-            causal_loss, weighting, loss_weighting, calibrated, transplant, transplant_auto,
-            restyle, render. Sums that have a name: plain, mcdrl, mcdrl_literal, doubly_robust,
-            default, unbalanced.
+            prior_mean, attention, standardisation; behind the decoder: average_logits,
+            average_probabilities. What z is, if not the pack's words: kmeans, class_means, learned.
+            Levels: statistics, level_erasure, mixstyle. Training: causal_loss, weighting,
+            loss_weighting, calibrated, transplant, transplant_auto, restyle, render. Sums that have
+            a name: plain, mcdrl, mcdrl_literal, doubly_robust, default, unbalanced.
         strengths: of the confounding in training; 0 and 0.95 are always among them.
         sizes: of the dictionary, in prompts.
         qualities: of the dictionary's words: true, paraphrased, partly_missing, wrong.

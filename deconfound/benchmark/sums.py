@@ -79,10 +79,11 @@ def _join(found: dict[str, str]) -> None:
 
 
 def _require_outcome_model(text: str, found: Mapping[str, str]) -> None:
-    """Refuse an estimator over a layer that has no A(f, z) of a single z."""
-    if "estimator" in found and found["intervention"] not in AVERAGED:
+    """Refuse a sum over z of a layer that has no A(f, z) of a single z."""
+    summing = found.get("estimator", found.get("average"))
+    if summing is not None and found["intervention"] not in AVERAGED:
         raise ConfigurationError(
-            f"method {text!r}: {found['estimator']} sums an outcome model over z, expected one of "
-            f"{', '.join(AVERAGED)}, found {found['intervention']}; exchange it, or leave the "
-            f"estimator out"
+            f"method {text!r}: {summing} sums an outcome model over z, expected one of "
+            f"{', '.join(AVERAGED)}, found {found['intervention']}; exchange it, or leave "
+            f"{summing} out"
         )

@@ -31,7 +31,8 @@ def chosen(draw: st.DrawFn) -> list[str]:
     kinds = dict.fromkeys(part.sets for part in PARTS.values())
     of_kind = {kind: [n for n, part in PARTS.items() if part.sets == kind] for kind in kinds}
     picked = {kind: draw(st.none() | st.sampled_from(names)) for kind, names in of_kind.items()}
-    if picked["estimator"] and picked["intervention"] not in (None, *AVERAGED):
+    summed = picked["estimator"] or picked["average"]
+    if summed and picked["intervention"] not in (None, *AVERAGED):
         picked["intervention"] = None
     return [name for name in picked.values() if name] or ["render"]
 
