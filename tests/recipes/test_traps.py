@@ -40,8 +40,8 @@ from recipes.endoscopy_mcdrl.config import RecipeConfig
 from recipes.endoscopy_mcdrl.methods import build_model, grid_of, method_names
 from recipes.endoscopy_mcdrl.predict import segment
 from recipes.endoscopy_mcdrl.readers import discover
+from recipes.endoscopy_mcdrl.study import ablations, tables
 from recipes.endoscopy_mcdrl.study import run_cell as run_cell_module
-from recipes.endoscopy_mcdrl.study import tables
 from recipes.endoscopy_mcdrl.study.cells import Cell, CellRecord, pairs
 from recipes.endoscopy_mcdrl.study.run_cell import run_cell
 from recipes.endoscopy_mcdrl.study.settings import StudySettings
@@ -488,14 +488,14 @@ def test_every_table_of_an_oracle_says_so() -> None:
     of_methods = [
         of(frame, settings)
         for of in (tables.main_table, tables.metric_table, tables.difference_table,
-                   tables.lesion_table, tables.module_table)
+                   tables.lesion_table, ablations.module_table)
     ]  # fmt: skip
     assert all("(oracle)" in row[0] for table in of_methods for row in table.rows)
     varied = made_up({"mcdrl": 0.5}, setting='{"depth": 3, "prompts": 12}')
     record = CellRecord(Cell("mcdrl", "mini", "A", depth=3), 0.5, 1, 1.0, 1.0, "cpu", oracle=True)
     of_settings = [
-        tables.dictionary_table(varied, settings),
-        tables.depth_table(varied, [record], settings),
+        ablations.dictionary_table(varied, settings),
+        ablations.depth_table(varied, [record], settings),
     ]
     assert all("(oracle)" in table.title for table in of_settings)
     for table in (*of_methods, *of_settings):
