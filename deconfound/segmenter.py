@@ -129,9 +129,10 @@ class CausalSegmenter(nn.Module):
             return self.fusion(pyramid, scatter(visual.dense, regions.index, features))
 
         joined = join(intervened.features)
-        logits = self.body.decode(joined, rest)
         effects = None if self.average == "feature" else self._effects(regions, confounders)
-        if effects is not None:
+        if effects is None:
+            logits = self.body.decode(joined, rest)
+        else:
             logits = average_behind(
                 lambda features: self.body.decode(join(features), rest),
                 effects,

@@ -37,7 +37,6 @@ from deconfound.diagnostics.posterior import (
     OverlapWarning,
     SitePosterior,
     class_overlap,
-    overlap_warnings,
     site_posterior,
 )
 from deconfound.diagnostics.summary import WhatWasUsed, what_was_used
@@ -73,7 +72,6 @@ __all__ = [
     "leave_out",
     "mask_jensen_gap",
     "measure",
-    "overlap_warnings",
     "readings",
     "site_posterior",
     "site_probe",

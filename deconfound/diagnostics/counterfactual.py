@@ -62,10 +62,14 @@ def counterfactual_masks(
         ShapeError: a ``do`` that returns another shape.
     """
     names = model.dictionary().names
-    shown: list[Tensor] = []
-    ask = _features(model, images) if do is None else _pictures(model, images, do, shown)
-    found = torch.stack([probabilities(ask(m)) for m in range(len(names))])
-    return Counterfactuals(names, found, torch.stack(shown) if shown else None)
+    if do is None:
+        return Counterfactuals(names, _in_features(model, images, len(names)))
+    shown, found = [], []
+    for m in range(len(names)):
+        done = _done(do, images, m)
+        shown.append((255 * done).round().clamp(0, 255).byte().cpu())
+        found.append(probabilities(model(model.normalize(done))))
+    return Counterfactuals(names, torch.stack(found), torch.stack(shown))
 
 
 @torch.no_grad()
@@ -97,34 +101,27 @@ def probabilities(logits: Tensor) -> Tensor:
     return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
 
 
-def _features(model: CausalSegmenter, images: Tensor) -> Callable[[int], Tensor]:
+def _in_features(model: CausalSegmenter, images: Tensor, count: int) -> Tensor:
+    """Return the masks under each of ``count`` confounders, (M, B, C, H, W)."""
     if not model.intervening:
         raise ConfigurationError(
             "do(z = m) in feature space: expected a model that intervenes, found one whose "
             "`intervening` is False; set it, or give `do` for images"
         )
-    normalised, tower = model.normalize(images), Remembering(model.tower)
+    normalised, only = model.normalize(images), Only(model.intervention)
+    found = []
+    with swapped(model, tower=Remembering(model.tower), intervention=only):
+        for m in range(count):
+            only.chosen = m
+            found.append(probabilities(model(normalised)))
+    return torch.stack(found)
 
-    def ask(m: int) -> Tensor:
-        with swapped(model, tower=tower, intervention=Only(model.intervention, m)):
-            return model(normalised)
 
-    return ask
-
-
-def _pictures(
-    model: CausalSegmenter, images: Tensor, do: Do, shown: list[Tensor]
-) -> Callable[[int], Tensor]:
-    """Ask about pictures; each that was asked about is appended to ``shown``, as bytes."""
-
-    def ask(m: int) -> Tensor:
-        done = do(images, m)
-        if done.shape != images.shape:
-            raise ShapeError(
-                f"do(z = {m}): expected images of shape {tuple(images.shape)}, found "
-                f"{tuple(done.shape)}"
-            )
-        shown.append((255 * done).round().clamp(0, 255).byte().cpu())
-        return model(model.normalize(done))
-
-    return ask
+def _done(do: Do, images: Tensor, m: int) -> Tensor:
+    done = do(images, m)
+    if done.shape != images.shape:
+        raise ShapeError(
+            f"do(z = {m}): expected images of shape {tuple(images.shape)}, found "
+            f"{tuple(done.shape)}"
+        )
+    return done

@@ -56,6 +56,16 @@ class ClassOverlap:
         """(K, M), found over expected; infinite where nothing is expected."""
         return torch.where(self.expected > 0, self.found / self.expected, torch.inf)
 
+    @property
+    def warnings(self) -> tuple[OverlapWarning, ...]:
+        """The thin cells, the emptiest first, by share of what was expected."""
+        share, expected, found = (x.tolist() for x in (self.share, self.expected, self.found))
+        places = sorted(self.thin.nonzero().tolist(), key=lambda cell: share[cell[0]][cell[1]])
+        return tuple(
+            OverlapWarning(self.class_names[k], self.names[m], expected[k][m], found[k][m])
+            for k, m in places
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class OverlapWarning:
@@ -144,30 +154,6 @@ def class_overlap(
     thin = judged & (found < least * expected)
     images = of_class.sum(dim=0).long()
     return ClassOverlap(tuple(class_names), tuple(names), images, found, expected, judged, thin)
-
-
-def overlap_warnings(
-    posterior: Tensor,
-    class_index: Tensor,
-    class_names: Sequence[str],
-    names: Sequence[str],
-    prior: Tensor,
-    least: float = 0.1,
-    fewest: float = 3.0,
-) -> tuple[OverlapWarning, ...]:
-    """Name the thin cells of `class_overlap`, which takes the same, the emptiest first."""
-    cells = class_overlap(posterior, class_index, class_names, names, prior, least, fewest)
-    return thin_cells(cells)
-
-
-def thin_cells(cells: ClassOverlap) -> tuple[OverlapWarning, ...]:
-    """Return the thin cells, the emptiest first, by share of what was expected."""
-    share, expected, found = (x.tolist() for x in (cells.share, cells.expected, cells.found))
-    places = sorted(cells.thin.nonzero().tolist(), key=lambda cell: share[cell[0]][cell[1]])
-    return tuple(
-        OverlapWarning(cells.class_names[k], cells.names[m], expected[k][m], found[k][m])
-        for k, m in places
-    )
 
 
 def _one_hot(index: Tensor, count: int, what: str) -> Tensor:

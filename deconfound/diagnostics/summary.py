@@ -35,7 +35,6 @@ from deconfound.diagnostics.posterior import (
     SitePosterior,
     class_overlap,
     site_posterior,
-    thin_cells,
 )
 from deconfound.interventions import HasEffects
 from deconfound.types import Confounders
@@ -148,7 +147,7 @@ def what_was_used(
         jensen=None if under is None else mask_jensen_gap(model, few, under).abs().amax(dim=1),
         done=None if do is None else counterfactual_masks(model, few, do),
         posterior=site_posterior(posterior, batch.site_index, batch.sites, prompts.names),
-        overlap=thin_cells(cells),
+        overlap=cells.warnings,
         probe=_probe(seen.after, batch),
         probe_before=_probe(seen.before, batch),
         kernel=None if rows is None or missing else _kernel(seen.after, batch, rows),

@@ -51,23 +51,29 @@ class FixedDictionary(ConfounderDictionary):
 class Only(InterventionLayer):
     """A(f, z_m) of another layer in the place of its sum over z: do(z = z_m) for every region.
 
+    All effects are computed, as what one of them is may depend on the others (`TextTranslation`);
+    once, as of one batch of images every m is asked.
+
     Args:
         layer: an intervention with effects.
+
+    Attributes:
         chosen: m.
     """
 
-    def __init__(self, layer: InterventionLayer, chosen: int) -> None:
+    def __init__(self, layer: InterventionLayer) -> None:
         super().__init__()
         self.layer = _with_effects(layer)
-        self.chosen = chosen
+        self.chosen = 0
+        self._effects: Tensor | None = None
 
     def forward(self, regions: Regions, confounders: Confounders) -> Intervened:
         """Return the effect of the one confounder, which has all the weight."""
-        # All effects, as what one of them is may depend on the others (`TextTranslation`).
-        effects = self.layer.effects(regions, confounders)
+        if self._effects is None:
+            self._effects = self.layer.effects(regions, confounders)
         weights = regions.features.new_zeros(*regions.features.shape[:2], len(confounders.names))
         weights[..., self.chosen] = 1
-        return Intervened(effects[:, self.chosen], weights)
+        return Intervened(self._effects[:, self.chosen], weights)
 
 
 class PriorAverage(InterventionLayer):

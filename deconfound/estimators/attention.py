@@ -6,7 +6,7 @@ from typing import Any
 
 from deconfound.errors import ConfigurationError
 from deconfound.estimators.base import Effects, Estimator, average, estimators
-from deconfound.estimators.reading import read_regions
+from deconfound.estimators.weighting import read_posterior
 from deconfound.types import Confounders, Intervened, Regions
 
 
@@ -35,7 +35,7 @@ class Attention(Estimator):
 
     def forward(self, effects: Effects, regions: Regions, confounders: Confounders) -> Intervened:
         """Weigh each confounder by the region; see `Estimator.forward` for the shapes."""
-        weights = read_regions(regions.features, confounders, self.temperature)
+        weights = read_posterior(regions.features, confounders, self.temperature)
         features = average(effects(regions, confounders), weights, regions.features)
         return Intervened(features, weights)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deconfound.errors import ConfigurationError
 from deconfound.estimators.base import Estimator
-from deconfound.estimators.reading import read_regions
+from deconfound.estimators.weighting import read_posterior
 from deconfound.interventions.base import check_widths, interventions
 from deconfound.interventions.joint import JointIntervention
 from deconfound.types import Confounders, Intervened, Regions
@@ -87,7 +87,7 @@ class TextTranslation(JointIntervention):
 
     def shown(self, features: Tensor, confounders: Confounders) -> Tensor:
         """Return E_q[z] under the reading q of every region: (B, N, d)."""
-        reading = read_regions(features, confounders, self.temperature)
+        reading = read_posterior(features, confounders, self.temperature)
         return reading @ confounders.embeddings
 
     def options(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from deconfound.data.channels import blue_first
 from deconfound.diagnostics.refuters import InferenceSubject, default_refuters, refute
 from deconfound.diagnostics.refuters.base import Refutation, Refuter
-from deconfound.dictionaries import FitsData, LearnedDictionary
+from deconfound.dictionaries.words import in_words
 from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
 from deconfound.refuting.findings import Findings
 from deconfound.refuting.pictures import Pictures, rendered, stored
@@ -174,8 +174,8 @@ def _refuters(
 ) -> tuple[Refuter, ...]:
     """Return who is asked; nothing can be said in other words where rows are no words."""
     names = model.dictionary().names
-    worded = not isinstance(model.dictionary, FitsData | LearnedDictionary)
-    if options.no_text or not worded or names != model.pack.confounder_names:
+    of_pack = in_words(model.dictionary) and names == model.pack.confounder_names
+    if options.no_text or not of_pack:
         found = default_refuters(names)
     else:
         from deconfound.vlm.loading import load

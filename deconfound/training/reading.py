@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deconfound.dictionaries import FitsData, LearnedDictionary
+from deconfound.dictionaries.words import in_words
 from deconfound.training.loading import ImageDataset
 from deconfound.types import Confounders
 
@@ -31,7 +31,7 @@ def named_confounders(model: Any) -> Confounders:
     Args:
         model: a :class:`~deconfound.CausalSegmenter`.
     """
-    if isinstance(model.dictionary, FitsData | LearnedDictionary):
+    if not in_words(model.dictionary):
         embeddings = model.prompts.confounders.cpu()
         uniform = torch.full_like(embeddings[:, 0], 1 / len(embeddings))
         return Confounders(embeddings, uniform, model.pack.confounder_names)

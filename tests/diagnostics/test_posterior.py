@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deconfound.diagnostics import class_overlap, overlap_warnings, site_posterior
+from deconfound.diagnostics import class_overlap, site_posterior
 from deconfound.errors import ConfigurationError, ShapeError
 from deconfound.testing.strategies import seeds
 
@@ -48,7 +48,7 @@ def test_exactly_the_planted_empty_cells_are_found(data, repeats) -> None:
     posterior = torch.eye(3)[[m for _, m in full]]
     classes = torch.tensor([k for k, _ in full])
     prior = torch.ones(3) / 3
-    found = overlap_warnings(posterior, classes, CLASSES, NAMES, prior, fewest=1)
+    found = class_overlap(posterior, classes, CLASSES, NAMES, prior, fewest=1).warnings
     assert {(one.class_name, one.confounder) for one in found} == {
         (CLASSES[k], NAMES[m]) for k, m in empty
     }
@@ -61,19 +61,19 @@ def test_exactly_the_planted_empty_cells_are_found(data, repeats) -> None:
 def test_cells_are_judged_against_the_prior_and_the_emptiest_comes_first() -> None:
     posterior = torch.tensor([[0.9, 0.1, 0.0]]).expand(100, 3)
     classes, uniform = torch.zeros(100, dtype=torch.long), torch.ones(3) / 3
-    found = overlap_warnings(posterior, classes, CLASSES, NAMES, uniform, least=0.5)
+    found = class_overlap(posterior, classes, CLASSES, NAMES, uniform, least=0.5).warnings
     assert [one.confounder for one in found] == ["blur", "bright"]
     assert str(found[1]) == "polyp under bright: expected about 33.3 images, found 10.0"
     fitting = torch.tensor([0.9, 0.1, 0.0])
-    assert overlap_warnings(posterior, classes, CLASSES, NAMES, fitting, least=0.5) == ()
+    assert class_overlap(posterior, classes, CLASSES, NAMES, fitting, least=0.5).warnings == ()
 
 
 def test_cells_too_rare_to_judge_and_unknown_classes_are_left_out() -> None:
     posterior, uniform = torch.eye(3)[:1].expand(8, 3), torch.ones(3) / 3
     polyps = torch.zeros(8, dtype=torch.long)
-    assert overlap_warnings(posterior, polyps, CLASSES, NAMES, uniform) == ()
-    assert len(overlap_warnings(posterior, polyps, CLASSES, NAMES, uniform, fewest=2)) == 2
-    assert overlap_warnings(posterior, polyps - 1, CLASSES, NAMES, uniform, fewest=0) == ()
+    assert class_overlap(posterior, polyps, CLASSES, NAMES, uniform).warnings == ()
+    assert len(class_overlap(posterior, polyps, CLASSES, NAMES, uniform, fewest=2).warnings) == 2
+    assert class_overlap(posterior, polyps - 1, CLASSES, NAMES, uniform, fewest=0).warnings == ()
 
 
 @given(seed=seeds, count=st.integers(0, 40))
@@ -88,7 +88,7 @@ def test_every_cell_is_there_and_the_thin_ones_are_those_that_are_warned_of(seed
         np.testing.assert_allclose(found.expected[k], len(of_class) / 3)
         assert found.images[k] == len(of_class)
         assert found.judged[k].all() == (len(of_class) >= 3)
-    warned = {(one.class_name, one.confounder) for one in overlap_warnings(*asked)}
+    warned = {(one.class_name, one.confounder) for one in class_overlap(*asked).warnings}
     assert warned == {(CLASSES[k], NAMES[m]) for k, m in found.thin.nonzero().tolist()}
 
 
@@ -99,4 +99,4 @@ def test_bad_input() -> None:
     with pytest.raises(ConfigurationError, match="expected site indices from 0 to 0, found 0 to 1"):
         site_posterior(good, index, SITES[:1], NAMES)
     with pytest.raises(ConfigurationError, match=r"a share in \(0, 1\], found 0"):
-        overlap_warnings(good, index, CLASSES, NAMES, prior, least=0)
+        class_overlap(good, index, CLASSES, NAMES, prior, least=0)

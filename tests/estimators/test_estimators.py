@@ -16,7 +16,7 @@ from deconfound.estimators import (
     average_outcomes,
     estimators,
 )
-from deconfound.estimators.reading import read_regions
+from deconfound.estimators.weighting import read_posterior
 from deconfound.testing.strategies import DIM, confounders, regions, seeds
 from deconfound.types import Confounders, Regions
 
@@ -209,9 +209,9 @@ def test_an_outcome_that_ignores_the_confounder_is_handed_through(f, z, name) ->
 def test_close_scores_are_told_apart_under_autocast(case) -> None:
     """A cosine near 0.3 has steps of 0.002 in bf16, which at T = 0.01 are a fifth of a nat."""
     f, z = case
-    exact = read_regions(f.features.float(), z, 0.01)
+    exact = read_posterior(f.features.float(), z, 0.01)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        torch.testing.assert_close(read_regions(f.features.float(), z, 0.01), exact)
+        torch.testing.assert_close(read_posterior(f.features.float(), z, 0.01), exact)
 
 
 def test_the_registry_names_them_all() -> None:

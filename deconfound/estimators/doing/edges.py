@@ -33,8 +33,9 @@ def grown(lesion: Tensor, margin: float) -> Tensor:
     if not margin:
         return lesion
     radii = (margin * 2 * (lesion.flatten(1).sum(dim=1) / torch.pi).sqrt()).round().int().tolist()
-    return torch.stack([_dilated(one, radius) for one, radius in zip(lesion, radii, strict=True)])
+    return torch.cat([dilated(one[None], by) for one, by in zip(lesion, radii, strict=True)])
 
 
-def _dilated(lesion: Tensor, radius: int) -> Tensor:
-    return F.max_pool2d(lesion[None].float(), 2 * radius + 1, 1, radius)[0] > 0
+def dilated(lesion: Tensor, by: int) -> Tensor:
+    """Return lesions (B, H, W) with all that lies within a square ``by`` pixels about them."""
+    return F.max_pool2d(lesion[:, None].float(), 2 * by + 1, 1, by)[:, 0] > 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from deconfound.estimators.doing.edges import dilated
 
 LEAST = 0.02
 """Brightness, in [0, 1] pixels, that every place is taken to have at least."""
@@ -34,11 +35,7 @@ def local_gain(image: Tensor, around: Tensor, lesion: Tensor) -> Tensor:
 def _ring(lesion: Tensor) -> Tensor:
     """Return what lies between 1/24 and 1/7 of the width from a lesion, (B, H, W)."""
     width = lesion.shape[-1]
-    return _grown(lesion, max(1, round(width / 7))) & ~_grown(lesion, max(1, round(width / 24)))
-
-
-def _grown(lesion: Tensor, by: int) -> Tensor:
-    return F.max_pool2d(lesion[:, None].float(), 2 * by + 1, 1, by)[:, 0] > 0
+    return dilated(lesion, max(1, round(width / 7))) & ~dilated(lesion, max(1, round(width / 24)))
 
 
 def _median(image: Tensor, where: Tensor) -> Tensor:
