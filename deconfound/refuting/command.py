@@ -10,6 +10,7 @@ import argparse
 import json
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ from deconfound.diagnostics.refuters.base import Refutation, Refuter
 from deconfound.dictionaries.words import in_words
 from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
 from deconfound.refuting.findings import Findings
+from deconfound.refuting.maker import FILE, maker_of
 from deconfound.refuting.pictures import Pictures, rendered, stored
 from deconfound.refuting.recipe import ANY, Recipe, Trainer
 from deconfound.segmenter import CausalSegmenter
@@ -35,7 +37,8 @@ def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
 
     Args:
         arguments: words of the command line.
-        recipe: who made the run; without it, nothing can be trained again.
+        recipe: whose command this is; by default nobody's, and the run's own maker is looked for
+            where it is needed.
 
     Raises:
         DeconfoundError: a flag, run, method or data set that cannot be used.
@@ -44,7 +47,8 @@ def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
 
     options = _parser(recipe).parse_args(list(arguments))
     run = RunFolder.open(options.run)
-    trainer = _trainer(recipe) if options.retrain else None
+    recipe = _maker(run, options, recipe)
+    trainer = _trainer(run, recipe) if options.retrain else None
     method = _method(run, options.method)
     model = CausalSegmenter.from_pretrained(run.model_path(method))
     pictures = _pictures(run, options, model, recipe)
@@ -115,13 +119,21 @@ def _positive(word: str) -> int:
     return int(word)
 
 
-def _trainer(recipe: Recipe) -> Trainer:
+def _maker(run: RunFolder, options: argparse.Namespace, recipe: Recipe) -> Recipe:
+    """Return who reads the run's images and trains it again, called by the same words."""
+    of_its_own = options.data is None and run.config.get("data") is not None
+    if recipe is not ANY or not (options.retrain or of_its_own):
+        return recipe
+    return replace(maker_of(run) or ANY, program=recipe.program)
+
+
+def _trainer(run: RunFolder, recipe: Recipe) -> Trainer:
     """Return who trains again."""
     if recipe.trainer is None:
         raise ConfigurationError(
-            "--retrain: expected the recipe that made the run, which alone can train it again, "
-            "found none; give the same flags to its own command, such as "
-            "python -m recipes.endoscopy_mcdrl refute RUN --retrain"
+            f"--retrain: expected {run.path / FILE} to name the recipe that made the run, which "
+            f"alone can train it again, found none; give the same flags to the recipe's own "
+            f"command, such as python -m recipes.endoscopy_mcdrl refute {run.path} --retrain"
         )
     return recipe.trainer
 

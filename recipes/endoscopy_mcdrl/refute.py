@@ -26,7 +26,7 @@ from .readers import discover
 
 def main(arguments: Sequence[str]) -> None:
     """Refute as the flags say."""
-    command.main(arguments, Recipe(f"python -m {__package__} refute", discover, trainer))
+    command.main(arguments, RECIPE)
 
 
 def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
@@ -95,3 +95,7 @@ def _require_led_by_its_dictionary(method: str, config: RecipeConfig) -> None:
             f"--retrain: expected a method that knows confounders from its dictionary alone, found "
             f"{method} with {found[0]}, which knows the pack's; leave --retrain out"
         )
+
+
+RECIPE = Recipe(f"python -m {__package__} refute", discover, trainer)
+"""By which the library's own command finds its way here from a run."""

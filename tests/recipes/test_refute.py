@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,9 +74,19 @@ def test_the_training_that_was_killed_ends_as_the_run_did(run) -> None:
     assert subject.estimate(subject.dictionary()).tolist() == real
 
 
-def test_without_its_recipe_a_run_is_not_trained_again(run, capsys) -> None:
-    assert deconfound(["refute", str(run), "--retrain"]) == 2
-    assert "python -m recipes.endoscopy_mcdrl refute RUN --retrain" in capsys.readouterr().err
+def test_the_command_of_the_library_finds_the_recipe_by_the_run(run, capsys) -> None:
+    assert refute(run) == 0
+    by_the_recipe = capsys.readouterr().out
+    assert deconfound(["refute", str(run), *ASKED]) == 0
+    assert capsys.readouterr().out == by_the_recipe
+    assert "deconfound refute" in (run / "refute" / "refutation.html").read_text()
+
+
+def test_a_run_that_nobody_signed_names_the_command(run, tmp_path, capsys) -> None:
+    old = shutil.copytree(run, tmp_path / "old")
+    (old / "recipe.json").unlink()
+    assert deconfound(["refute", str(old), "--retrain"]) == 2
+    assert f"python -m recipes.endoscopy_mcdrl refute {old} --retrain" in capsys.readouterr().err
 
 
 def lines(run: Path) -> list[dict]:
