@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn, TypeVar
 
 from deconfound.data.channels import blue_first
 from deconfound.diagnostics.refuters import InferenceSubject, default_refuters, refute
@@ -27,6 +27,8 @@ from deconfound.segmenter import CausalSegmenter
 from deconfound.training import RunFolder
 from deconfound.training.extras import missing_extra
 from deconfound.training.files import write_json
+
+T = TypeVar("T")
 
 FOLDER = "refute"
 """Within a run: ``refutation.json``, ``refutation.html``, and the trainings of ``--retrain``."""
@@ -202,11 +204,11 @@ def _run_again(
     pictures: Pictures,
     refuters: Sequence[Refuter],
     options: argparse.Namespace,
-) -> list[Refutation]:
+) -> tuple[Refutation, ...]:
     """Ask about the trained model."""
     subject = InferenceSubject(model, pictures.images, pictures.groups, options.batch_size)
     seeds = range(options.seeds)
-    return _behind_a_bar(lambda bar: list(refute(subject, refuters, seeds, bar)), len(refuters))
+    return _behind_a_bar(lambda bar: refute(subject, refuters, seeds, bar), len(refuters))
 
 
 def _trained_again(
@@ -217,7 +219,7 @@ def _trained_again(
     refuters: Sequence[Refuter],
     options: argparse.Namespace,
     trainer: Trainer,
-) -> list[Refutation]:
+) -> tuple[Refutation, ...]:
     """Ask about the method, after saying how many trainings that takes."""
     from rich.console import Console
 
@@ -228,7 +230,7 @@ def _trained_again(
     console, seeds = Console(stderr=True), range(options.seeds)
     ledger = Ledger(run.path / FOLDER, method, pictures.images)
     subject = Retraining(model.dictionary(), pictures, ledger, options.batch_size)
-    answers = list(refute(subject, refuters, seeds))  # a rehearsal, unless all is finished
+    answers = refute(subject, refuters, seeds)  # a rehearsal, unless all is finished
     asked, missing = len(subject.asked), subject.missing
     console.print(
         f"{asked} trainings of {method}, {asked - missing} of them finished, {missing} to make"
@@ -241,7 +243,7 @@ def _trained_again(
         train = trainer(run, method, model)
         with ModelsProgress(missing, console) as progress:
             subject.train_by(train, progress)
-            answers = list(refute(subject, refuters, seeds))
+            answers = refute(subject, refuters, seeds)
     return answers
 
 
@@ -254,7 +256,7 @@ def _pace(run: RunFolder, method: str, trainings: int) -> str:
     return f" (about {clock(left)} at the run's own pace)" if left else ""
 
 
-def _behind_a_bar(work: Callable[[Callable[[int, int], None]], Any], total: int) -> Any:
+def _behind_a_bar(work: Callable[[Callable[[int, int], None]], T], total: int) -> T:
     """Do work that reports (done, total), with the time that is left on standard error."""
     try:
         from rich.console import Console

@@ -63,12 +63,12 @@ def doubted(model, pictures, folder) -> Retraining:
 
 def test_a_rehearsal_trains_nothing_and_knows_what_it_takes(model, pictures, tmp_path) -> None:
     subject = doubted(model, pictures, tmp_path)
-    list(refute(subject, REFUTERS, (0, 1)))
+    refute(subject, REFUTERS, (0, 1))
     assert len(subject.asked) == subject.missing == 6  # real, placebo, coin; twice each
     trains = Trains(model)
     with quiet(6) as progress:
         subject.train_by(trains, progress)
-        list(refute(subject, REFUTERS, (0, 1)))
+        refute(subject, REFUTERS, (0, 1))
     assert sorted(name for _, _, name in trains.made) == sorted(subject.asked)
     assert subject.missing == 0
     assert progress.done == 6
@@ -80,16 +80,16 @@ def test_what_is_finished_when_it_stops_is_not_trained_again(model, pictures, tm
     first, rest = Trains(model, most=2), Trains(model)
     with quiet(3) as progress:
         whole.train_by(Trains(model), progress)
-        expected = list(refute(whole, REFUTERS, (0,)))
+        expected = refute(whole, REFUTERS, (0,))
     with quiet(3) as progress:
         cut.train_by(first, progress)
         with pytest.raises(KeyboardInterrupt):
-            list(refute(cut, REFUTERS, (0,)))
+            refute(cut, REFUTERS, (0,))
     again = doubted(model, pictures, tmp_path / "cut")
     with quiet(1) as progress:
         again.train_by(rest, progress)
-        assert list(refute(again, REFUTERS, (0,))) == expected
+        assert refute(again, REFUTERS, (0,)) == expected
     assert len(first.made) == 2
     assert len(rest.made) == 1
     finished = doubted(model, pictures, tmp_path / "cut")
-    assert list(refute(finished, REFUTERS, (0,))) == expected  # nobody trains: all is known
+    assert refute(finished, REFUTERS, (0,)) == expected  # nobody trains: all is known

@@ -12,8 +12,8 @@ from deconfound.diagnostics.refuters.base import (
     Refutation,
     Refuter,
     Subject,
+    require_seeds,
 )
-from deconfound.diagnostics.refuters.changed_dictionary import require_seeds
 from deconfound.diagnostics.refuters.claims import MARGIN, Claim, verdict
 from deconfound.diagnostics.refuters.interval import interval
 

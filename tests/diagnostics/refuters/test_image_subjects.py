@@ -170,7 +170,7 @@ def test_all_refuters_answer_about_a_model() -> None:
     refuters = default_refuters(model.dictionary().names, model.pack, encode)
     seen = []
     subject = InferenceSubject(model, pictures(), groups=["a", "a", "b", "b", "c", "c"])
-    found = list(refute(subject, refuters, (0,), lambda *done: seen.append(done)))
+    found = refute(subject, refuters, (0,), lambda *done: seen.append(done))
     assert seen[-1] == (len(refuters), len(refuters))
     assert len({one.name for one in found}) == len(refuters)
     assert overall(found) in ("supported", "refuted", "inconclusive")
