@@ -85,8 +85,8 @@ class LinearView:
 class HasLinearView(Protocol):
     """A declared capability: what sensitivity analysis needs."""
 
-    def linear_view(self, confounders: Confounders) -> LinearView:
-        """Return outcome, treatment and controls of the n units."""
+    def linear_view(self, confounders: Confounders, seed: int = 0) -> LinearView:
+        """Return outcome, treatment and controls of the n units; the seed as for an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
