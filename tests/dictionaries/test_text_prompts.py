@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from deconfound.dictionaries import ConfounderDictionary, TextPromptDictionary
+from deconfound.dictionaries.prior import as_prior
 from deconfound.errors import ConfigurationError, ShapeError
 from deconfound.testing import ConfounderDictionaryContract
 
@@ -64,3 +65,13 @@ def test_a_prior_that_is_no_distribution(prior: list[float], message: str) -> No
 def test_embeddings_of_the_wrong_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=r"expected embeddings of shape \(3, d\)"):
         TextPromptDictionary(NAMES, torch.randn(*shape))
+
+
+@pytest.mark.parametrize("count", range(1, 50))
+def test_a_prior_that_is_given_again_is_the_same_bit_for_bit(count) -> None:
+    """Or a model that is trained again with its own dictionary is not quite the model."""
+    names = [f"z{m}" for m in range(count)]
+    drawn = torch.rand(count, generator=torch.Generator().manual_seed(count)) + 0.01
+    for values in (None, drawn):
+        prior = as_prior(values, names)
+        assert torch.equal(as_prior(prior, names), prior)
