@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from deconfound.training.fitting import fit_parts
     from deconfound.training.history import EpochRecord, History
     from deconfound.training.metrics import MethodResult, Scores, ScoresRow, SegmentationMetrics
+    from deconfound.training.priors import fit_prior
     from deconfound.training.processes import is_main_process
     from deconfound.training.progress import TrainingProgress
     from deconfound.training.report import ReportContext, write_report
@@ -44,6 +45,7 @@ _HOME = {
     "evaluate": "evaluation",
     "fit": "engine",
     "fit_parts": "fitting",
+    "fit_prior": "priors",
     "is_main_process": "processes",
     "launch": "distributed",
     "learning_rate_factor": "schedule",
@@ -70,6 +72,7 @@ __all__ = [
     "evaluate",
     "fit",
     "fit_parts",
+    "fit_prior",
     "is_main_process",
     "launch",
     "learning_rate_factor",

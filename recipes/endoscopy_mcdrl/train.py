@@ -24,7 +24,6 @@ from deconfound.training import (
     results_table,
 )
 from deconfound.training.distributed import Fabric
-from deconfound.training.fitting import fit_parts
 from deconfound.training.settings import HARMLESS
 
 from .cohort import Cohort, assemble
@@ -35,10 +34,12 @@ from .methods import (
     build_criterion,
     build_method_adjustment,
     build_model,
+    fit_model,
     loop_of,
     require_methods,
     title_of,
 )
+from .parts import require_parts
 from .reporting import Trained, report, unfamiliar
 
 # What may differ between a run and its resumption.
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str]) -> None:
     started = time.monotonic()
     require_methods(config.methods)
     pack = PromptPack.load(config.pack)
+    require_parts(config, pack)
     _introduce(config, pack, console)
     fabric = launch(config)
     out = fabric.broadcast(_place(config))  # a default holds the time, which processes read apart
@@ -90,7 +92,11 @@ def _train_one(
     """Train one method, keep its model, and score it on the held-out site."""
     fabric.to_device(model)  # where it reads the training images before it is trained on them
     criterion = build_criterion(method, config, model, cohort)
-    counting(console, "fitting", lambda progress: fit_parts(model, cohort.train, progress))
+    counting(
+        console,
+        "fitting",
+        lambda progress: fit_model(method, config, model, cohort.train, progress),
+    )
     adjustment = counting(
         console,
         "reading",

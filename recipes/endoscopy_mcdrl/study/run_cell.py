@@ -19,7 +19,6 @@ from deconfound.errors import RunFolderError
 from deconfound.packs import PromptPack
 from deconfound.study.images import score_images
 from deconfound.training import History, RunFolder, fit, launch
-from deconfound.training.fitting import fit_parts
 from deconfound.training.progress import Silent, Watcher
 
 from ..cohort import Cohort, assemble
@@ -30,6 +29,7 @@ from ..methods import (
     build_method_adjustment,
     build_model,
     configured,
+    fit_model,
     loop_of,
     title_of,
 )
@@ -112,7 +112,7 @@ def _train(
     run = _work(store.path(cell) / "work", config)
     fabric = launch(config)
     fabric.to_device(model)  # where it reads the training images before it is trained on them
-    fit_parts(model, cohort.train)
+    fit_model(cell.method, config, model, cohort.train)
     history = fit(
         model,
         build_criterion(cell.method, config, model, cohort, setting),
