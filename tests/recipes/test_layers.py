@@ -18,17 +18,17 @@ from deconfound.estimators import estimators
 from deconfound.interventions import CrossAttentionIntervention, interventions
 from deconfound.packs import PromptPack
 from deconfound.training import RunFolder
-from recipes.endoscopy_mcdrl import train
+from deconfound.training.progress import Silent
+from recipes.endoscopy_mcdrl import refute, reporting, train
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig, load_profile
 from recipes.endoscopy_mcdrl.methods import build_model, fit_model, title_of
 from recipes.endoscopy_mcdrl.parts import described, require_parts
-from recipes.endoscopy_mcdrl.refute import trainer
 from tests.training.test_fitting import images
 
 PACK = PromptPack.load("endoscopy")
 NAMES = PACK.confounder_names
-QUICK = ["--epochs", "2", "--image-size", "32", "--batch-size", "8", "--images-per-site", "8"]
+QUICK = ["--epochs", "1", "--image-size", "32", "--batch-size", "8", "--images-per-site", "8"]
 CHOSEN = ["--intervention", "film", "--estimator", "standardisation", "--average", "probability",
           "--prior", "empirical", "--methods", "mcdrl"]  # fmt: skip
 LATER = ("intervention", "estimator", "average", "prior")
@@ -45,6 +45,7 @@ def trained(tiny_weights, tmp_path_factory) -> tuple[Path, CausalSegmenter]:
     with pytest.MonkeyPatch.context() as patched:
         scoring = train.evaluate
         patched.setattr(train, "evaluate", lambda m, *a, **k: kept.append(m) or scoring(m, *a, **k))
+        patched.setattr(reporting, "_used", lambda *told: None)  # a long section, tested elsewhere
         words = [*QUICK, *CHOSEN, "--vlm", str(tiny_weights), "--out", str(out)]
         assert main(["train", *words]) == 0
     return out, kept[0]
@@ -81,8 +82,9 @@ def test_the_run_folder_and_the_report_say_what_was_asked(trained) -> None:
     assert "MCDRL, film" in page  # and not as if it were the published form
 
 
-def test_every_command_finds_them_in_the_run_folder(trained, tmp_path, capsys) -> None:
+def test_every_command_finds_them_in_the_run_folder(trained, tmp_path, monkeypatch, capsys) -> None:
     out, before = trained
+    monkeypatch.setattr(reporting, "_used", lambda *told: None)
     assert main(["evaluate", str(out), "--json"]) == 0
     scores = json.loads((out / "results.json").read_text())["methods"]
     assert json.loads(capsys.readouterr().out)["methods"] == scores
@@ -104,12 +106,13 @@ def test_every_command_finds_them_in_the_run_folder(trained, tmp_path, capsys) -
 
 
 def test_a_method_is_trained_again_with_its_layer_and_the_prior_that_is_given(
-    trained, tmp_path
+    trained, tmp_path, monkeypatch
 ) -> None:
     out, before = trained
-    run = RunFolder.open(out)
+    monkeypatch.setattr(refute, "fit", lambda *told, **named: None)  # what is built is looked at
     z = before.dictionary()
-    again = trainer(run, "mcdrl", before)(z, 0, tmp_path / "again", train.TrainingProgress())
+    train_again = refute.trainer(RunFolder.open(out), "mcdrl", before)
+    again = train_again(z, 0, tmp_path / "again", Silent())
     assert interventions.name_of(again.intervention) == "film"
     assert again.average == "probability"
     torch.testing.assert_close(again.dictionary().prior, z.prior)
