@@ -241,7 +241,7 @@ def test_two_processes_do_not_train_one_cell(tmp_path, tiny_weights, monkeypatch
     settings = tiny(tmp_path, tiny_weights)
     cell, store = Cell("baseline", str(tiny_weights), SITES[0]), Store.prepare(settings)
     record = CellRecord(cell, 0.5, 0, 1.0, 1.0, "cpu")
-    monkeypatch.setattr(run_cell_module, "fit", None)  # a second training would stumble on it
+    monkeypatch.setattr(run_cell_module, "build_model", None)  # a training would stumble
     with ThreadPoolExecutor(1) as pool:
         with store.alone(cell, print):
             waiting = pool.submit(run_cell, cell, settings)
