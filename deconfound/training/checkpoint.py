@@ -107,12 +107,7 @@ def _write(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) ->
     # A copy of its own for every name: safetensors refuses storages that several names share.
     own = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
     metadata = {"deconfound": json.dumps(header, allow_nan=False)}
-
-    def write(partial: Path) -> None:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        save_file(own, partial, metadata)
-
-    write_atomically(path, write)
+    write_atomically(path, lambda partial: save_file(own, partial, metadata))
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

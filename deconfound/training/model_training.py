@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from deconfound.training.adjusting import build_adjustment
+from deconfound.training.adjusting import adjustment_by, read_images
 from deconfound.training.adjustment import Adjustment, AdjustmentSettings
 from deconfound.training.distributed import Fabric
 from deconfound.training.engine import fit
@@ -19,6 +19,7 @@ from deconfound.training.progress import Watcher
 from deconfound.training.reading import Watch
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings
+from deconfound.training.what_was_read import WhatWasRead
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,11 @@ class ModelTraining:
 
     ``train(prepare())`` is all of it:
 
-        images ──► fit_prior ──► fit_parts ──► build_adjustment ──► fit ──► best weights
+        images ─► fit_prior ─► fit_parts ─► read_images ─► adjustment_by ─► fit ─► best weights
 
     P(z) comes first, as what says which confounder an image shows says it under P(z); then parts,
-    as the adjustment reads images through them. In between, a caller may say what was read
+    as images are read through them. What was read for the adjustment is kept before the first step,
+    and a resumed training goes by it. In between, a caller may say what it was
     (`Adjustment.notes`).
 
     Attributes:
@@ -60,23 +62,36 @@ class ModelTraining:
     reads_prior: bool = False
 
     def prepare(self, progress: Watch | None = None) -> Adjustment:
-        """Fit P(z) and parts to the training images, and read in these how training adjusts.
+        """Fit P(z) and parts to the training images; read in these, once, how training adjusts.
 
         Args:
             progress: called with how many images were seen, and of how many; from the start for
                 each part and each reading.
 
         Raises:
-            ConfigurationError: as `fit_prior` and `build_adjustment` do.
+            ConfigurationError: as `fit_prior` and `read_images` do.
             DataError: images that a part cannot be made of.
+            RunFolderError: what was kept is damaged, or of other settings or images.
         """
         self.fabric.to_device(self.model)  # where it sees the images
         if self.reads_prior:
             fit_prior(self.model, self.train_set, progress)
         fit_parts(self.model, self.train_set, progress)
-        return build_adjustment(
-            self.adjusting, self.model, self.train_set, self.model.pack, progress
-        )
+        return adjustment_by(self._told(progress), self.model.pack)
+
+    def _told(self, progress: Watch | None) -> WhatWasRead:
+        """Return what was kept; where there is nothing yet, read, and keep it.
+
+        Every process goes by the first one's reading, so that all draw the same images.
+        """
+        path = self.run.what_was_read(self.method)
+        if not self.fabric.broadcast(path.exists()):
+            images, pack = self.train_set, self.model.pack
+            told = read_images(self.adjusting, self.model, images, pack, progress)
+            if self.fabric.is_global_zero:
+                told.keep(path)
+            self.fabric.barrier()
+        return WhatWasRead.kept(path, self.adjusting, len(self.train_set))
 
     def train(self, adjustment: Adjustment, watcher: Watcher | None = None) -> History:
         """Train, or go on after the last finished epoch; see :func:`~deconfound.training.fit`.

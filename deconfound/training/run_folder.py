@@ -160,6 +160,10 @@ class RunFolder:
         """Return where the best epoch's weights are kept."""
         return self.path / "checkpoints" / method / "best.safetensors"
 
+    def what_was_read(self, method: str) -> Path:
+        """Return where that is kept which the training images said before the first step."""
+        return self.path / "checkpoints" / method / "read.json"
+
     def metrics(self) -> list[dict[str, Any]]:
         """Read every whole line of ``metrics.jsonl``; a line cut short by a kill is left out.
 
