@@ -62,7 +62,7 @@ class RunFolder:
         if resume:
             refuse_nothing(path)
             run = cls.open(path)
-            _require_same(run, config, set(may_differ), usual)
+            _require_same(run, config, may_differ, usual)
             return run
         refuse_occupied(path)
         build(path, config)
@@ -97,7 +97,7 @@ class RunFolder:
             refuse_nothing(path)
             run = cls.open(path)
             if config is not None:
-                _require_same(run, json.loads(json.dumps(dict(config))), set(may_differ), usual)
+                _require_same(run, json.loads(json.dumps(dict(config))), may_differ, usual)
         refuse_unwritable(path)
 
     @classmethod
@@ -221,14 +221,8 @@ class RunFolder:
 def _require_same(
     run: RunFolder,
     config: Mapping[str, Any],
-    may_differ: set[str],
+    may_differ: Iterable[str],
     usual: Mapping[str, Any] | None,
 ) -> None:
-    keys = (set(run.config) | set(config)) - may_differ
     then = {**(usual or {}), **run.config}
-    refuse_other_settings(
-        run.path,
-        "run that is resumed",
-        {key: then.get(key) for key in keys},
-        {key: config.get(key) for key in keys},
-    )
+    refuse_other_settings(run.path, "run that is resumed", then, config, may_differ)
