@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from deconfound.training.fitting import fit_parts
     from deconfound.training.history import EpochRecord, History
     from deconfound.training.metrics import MethodResult, Scores, ScoresRow, SegmentationMetrics
+    from deconfound.training.model_training import ModelTraining
     from deconfound.training.priors import fit_prior
     from deconfound.training.processes import is_main_process
     from deconfound.training.progress import TrainingProgress
@@ -33,6 +34,7 @@ _HOME = {
     "EpochRecord": "history",
     "History": "history",
     "MethodResult": "metrics",
+    "ModelTraining": "model_training",
     "ReportContext": "report",
     "RunFolder": "run_folder",
     "Schedule": "schedule",
@@ -60,6 +62,7 @@ __all__ = [
     "EpochRecord",
     "History",
     "MethodResult",
+    "ModelTraining",
     "ReportContext",
     "RunFolder",
     "Schedule",

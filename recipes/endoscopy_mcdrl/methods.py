@@ -15,11 +15,12 @@ from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.packs import PromptPack
 from deconfound.rivals import Rival, rivals
 from deconfound.training.adjusting import build_adjustment
-from deconfound.training.adjustment import Adjustment
-from deconfound.training.fitting import fit_parts
+from deconfound.training.adjustment import Adjustment, AdjustmentSettings
+from deconfound.training.distributed import Fabric
 from deconfound.training.loading import ImageDataset
-from deconfound.training.priors import fit_prior
+from deconfound.training.model_training import ModelTraining
 from deconfound.training.reading import Watch
+from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings
 
 from .cohort import Cohort
@@ -151,7 +152,7 @@ def build_model(
 
     The baseline keeps tower, decoder and the text-aligned map that joins the pyramid; it has
     neither selection nor intervention. What is made from images, a dictionary or an intervention,
-    is empty until `fit_model` has shown it some.
+    is empty until its training is prepared (`ModelTraining`).
     """
     vlm = vlms.load(config.vlm)
     torch.manual_seed(config.seed)
@@ -194,20 +195,28 @@ def build_criterion(
     return _rival(method, setting, ramp_steps=steps).criterion(model, loss, len(cohort.sites))
 
 
-def fit_model(
+def build_training(
     method: str,
     config: RecipeConfig,
     model: CausalSegmenter,
-    images: ImageDataset,
-    progress: Watch | None = None,
-) -> None:
-    """Show a new model the training images, for P(z) where it is read, and for parts made of them.
-
-    P(z) comes first: what says which confounder an image shows says it under P(z).
-    """
-    if method in GRIDS and is_read(config):
-        fit_prior(model, images, progress)
-    fit_parts(model, images, progress)
+    cohort: Cohort,
+    run: RunFolder,
+    fabric: Fabric,
+    setting: Setting | None = None,
+) -> ModelTraining:
+    """Return the training of one method's model on a cohort, to be gone on with in ``run``."""
+    return ModelTraining(
+        model,
+        build_criterion(method, config, model, cohort, setting),
+        cohort.train,
+        cohort.validation,
+        loop_of(method, config),
+        run,
+        fabric,
+        adjusting_of(method, config),
+        method,
+        reads_prior=method in GRIDS and is_read(config),
+    )
 
 
 def build_method_adjustment(
@@ -217,10 +226,13 @@ def build_method_adjustment(
     images: ImageDataset,
     progress: Watch | None = None,
 ) -> Adjustment:
+    """Build what one method adjusts by, see `adjusting_of`."""
+    return build_adjustment(adjusting_of(method, config), model, images, model.pack, progress)
+
+
+def adjusting_of(method: str, config: RecipeConfig) -> AdjustmentSettings:
     """Return what one method adjusts by while it is trained; nothing but for ``adjusted``."""
-    if method != "adjusted":
-        return Adjustment()
-    return build_adjustment(config.adjustment, model, images, model.pack, progress)
+    return config.adjustment if method == "adjusted" else AdjustmentSettings.off()
 
 
 def _rival(method: str, setting: Setting | None = None, **offered: Any) -> Rival:

@@ -18,11 +18,12 @@ from deconfound.estimators import estimators
 from deconfound.interventions import CrossAttentionIntervention, interventions
 from deconfound.packs import PromptPack
 from deconfound.training import RunFolder
+from deconfound.training.fitting import fit_parts
 from deconfound.training.progress import Silent
 from recipes.endoscopy_mcdrl import refute, reporting, train
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig, load_profile
-from recipes.endoscopy_mcdrl.methods import build_model, fit_model, title_of
+from recipes.endoscopy_mcdrl.methods import build_model, title_of
 from recipes.endoscopy_mcdrl.parts import described, require_parts
 from tests.training.test_fitting import images
 
@@ -135,7 +136,7 @@ def buildable() -> list[str]:
 def test_every_layer_is_built_fitted_and_learns(name, tiny_weights) -> None:
     asked = config(intervention=name, vlm=str(tiny_weights))
     model = build_model("mcdrl", asked, PACK)
-    fit_model("mcdrl", asked, model, images())
+    fit_parts(model, images())
     assert interventions.name_of(model.intervention) == name
     if name == "leace":
         assert model.intervention.get_buffer("removal").any()

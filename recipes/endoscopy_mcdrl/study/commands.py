@@ -49,11 +49,16 @@ class Study:
         self.store = Store.prepare(settings)
 
     def compared(self) -> list[Cell]:
-        """Train every method: the search with the first seed, then the best with every seed."""
+        """Train every method: the search with the first seed, then the best with every seed.
+
+        Of the search, the winners' models alone are kept: no figure shows another.
+        """
         trials = plan.trial_cells(self.settings, self.holdouts)
         work = Work(trials, self.store, searched=self.settings)
         run_work(work, self.settings, self.console)
-        return work.repeats(trials)
+        chosen = plan.chosen_cells(trials, self.store)
+        self.store.forget_models(cell for cell in trials if cell not in chosen)
+        return plan.repeated(chosen, self.settings)
 
     def train(self, cells: Sequence[Cell]) -> None:
         """Train what is missing."""
