@@ -10,8 +10,9 @@ import argparse
 import json
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn, TypeVar
 
 from deconfound.data.channels import blue_first
 from deconfound.diagnostics.refuters import InferenceSubject, default_refuters, refute
@@ -19,12 +20,15 @@ from deconfound.diagnostics.refuters.base import Refutation, Refuter
 from deconfound.dictionaries.words import in_words
 from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
 from deconfound.refuting.findings import Findings
+from deconfound.refuting.maker import FILE, maker_of
 from deconfound.refuting.pictures import Pictures, rendered, stored
 from deconfound.refuting.recipe import ANY, Recipe, Trainer
 from deconfound.segmenter import CausalSegmenter
 from deconfound.training import RunFolder
 from deconfound.training.extras import missing_extra
 from deconfound.training.files import write_json
+
+T = TypeVar("T")
 
 FOLDER = "refute"
 """Within a run: ``refutation.json``, ``refutation.html``, and the trainings of ``--retrain``."""
@@ -35,7 +39,8 @@ def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
 
     Args:
         arguments: words of the command line.
-        recipe: who made the run; without it, nothing can be trained again.
+        recipe: whose command this is; by default nobody's, and the run's own maker is looked for
+            where it is needed.
 
     Raises:
         DeconfoundError: a flag, run, method or data set that cannot be used.
@@ -44,7 +49,8 @@ def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
 
     options = _parser(recipe).parse_args(list(arguments))
     run = RunFolder.open(options.run)
-    trainer = _trainer(recipe) if options.retrain else None
+    recipe = _maker(run, options, recipe)
+    trainer = _trainer(run, recipe) if options.retrain else None
     method = _method(run, options.method)
     model = CausalSegmenter.from_pretrained(run.model_path(method))
     pictures = _pictures(run, options, model, recipe)
@@ -115,13 +121,21 @@ def _positive(word: str) -> int:
     return int(word)
 
 
-def _trainer(recipe: Recipe) -> Trainer:
+def _maker(run: RunFolder, options: argparse.Namespace, recipe: Recipe) -> Recipe:
+    """Return who reads the run's images and trains it again, called by the same words."""
+    of_its_own = options.data is None and run.config.get("data") is not None
+    if recipe is not ANY or not (options.retrain or of_its_own):
+        return recipe
+    return replace(maker_of(run) or ANY, program=recipe.program)
+
+
+def _trainer(run: RunFolder, recipe: Recipe) -> Trainer:
     """Return who trains again."""
     if recipe.trainer is None:
         raise ConfigurationError(
-            "--retrain: expected the recipe that made the run, which alone can train it again, "
-            "found none; give the same flags to its own command, such as "
-            "python -m recipes.endoscopy_mcdrl refute RUN --retrain"
+            f"--retrain: expected {run.path / FILE} to name the recipe that made the run, which "
+            f"alone can train it again, found none; give the same flags to the recipe's own "
+            f"command, such as python -m recipes.endoscopy_mcdrl refute {run.path} --retrain"
         )
     return recipe.trainer
 
@@ -190,11 +204,11 @@ def _run_again(
     pictures: Pictures,
     refuters: Sequence[Refuter],
     options: argparse.Namespace,
-) -> list[Refutation]:
+) -> tuple[Refutation, ...]:
     """Ask about the trained model."""
     subject = InferenceSubject(model, pictures.images, pictures.groups, options.batch_size)
     seeds = range(options.seeds)
-    return _behind_a_bar(lambda bar: list(refute(subject, refuters, seeds, bar)), len(refuters))
+    return _behind_a_bar(lambda bar: refute(subject, refuters, seeds, bar), len(refuters))
 
 
 def _trained_again(
@@ -205,7 +219,7 @@ def _trained_again(
     refuters: Sequence[Refuter],
     options: argparse.Namespace,
     trainer: Trainer,
-) -> list[Refutation]:
+) -> tuple[Refutation, ...]:
     """Ask about the method, after saying how many trainings that takes."""
     from rich.console import Console
 
@@ -216,7 +230,7 @@ def _trained_again(
     console, seeds = Console(stderr=True), range(options.seeds)
     ledger = Ledger(run.path / FOLDER, method, pictures.images)
     subject = Retraining(model.dictionary(), pictures, ledger, options.batch_size)
-    answers = list(refute(subject, refuters, seeds))  # a rehearsal, unless all is finished
+    answers = refute(subject, refuters, seeds)  # a rehearsal, unless all is finished
     asked, missing = len(subject.asked), subject.missing
     console.print(
         f"{asked} trainings of {method}, {asked - missing} of them finished, {missing} to make"
@@ -229,7 +243,7 @@ def _trained_again(
         train = trainer(run, method, model)
         with ModelsProgress(missing, console) as progress:
             subject.train_by(train, progress)
-            answers = list(refute(subject, refuters, seeds))
+            answers = refute(subject, refuters, seeds)
     return answers
 
 
@@ -242,7 +256,7 @@ def _pace(run: RunFolder, method: str, trainings: int) -> str:
     return f" (about {clock(left)} at the run's own pace)" if left else ""
 
 
-def _behind_a_bar(work: Callable[[Callable[[int, int], None]], Any], total: int) -> Any:
+def _behind_a_bar(work: Callable[[Callable[[int, int], None]], T], total: int) -> T:
     """Do work that reports (done, total), with the time that is left on standard error."""
     try:
         from rich.console import Console

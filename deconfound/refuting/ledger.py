@@ -11,17 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deconfound.diagnostics.refuters.image_subject import Images, numbers
+from deconfound.diagnostics.refuters import LinearView, Training
+from deconfound.diagnostics.refuters.image_subject import Images, Look, numbers
 from deconfound.errors import RunFolderError
 from deconfound.training.files import unwritable, write_text
-from deconfound.types import Confounders
+
+VIEW = ("outcome", "treatment", "controls")
+"""The parts of a linear view, as they are kept."""
 
 
 class Ledger:
-    """The scores of every finished training, a line each, and a folder for the one in work.
+    """What every finished training made of the pictures, a line each; a folder for one in work.
 
     A training is found by what its scores follow from: the method, the pictures that are scored,
-    the numbers of the dictionary, the repetition. Its settings and images are those of the run.
+    the numbers of the dictionary, the repetition, and what else was changed. Its settings and
+    images are those of the run. A line from before linear views were kept does not count.
 
     Args:
         folder: where ``trainings.jsonl`` is, or will be.
@@ -42,48 +46,66 @@ class Ledger:
         except OSError as error:
             raise unwritable(self.path, error) from error
         self._lines = text.splitlines()
-        self._scores = dict(self._parsed(n, line) for n, line in enumerate(self._lines, start=1))
+        finished = [self._parsed(n, line) for n, line in enumerate(self._lines, start=1)]
+        self._looks = {name: look for name, look in finished if look is not None}
 
-    def name(self, confounders: Confounders, repetition: int) -> str:
+    def name(self, training: Training) -> str:
         """Return by what a training is found."""
-        parts = (self.method, self._pictures, numbers(confounders), repetition)
+        parts: tuple[Any, ...] = (
+            *(self.method, self._pictures, numbers(training.confounders), training.seed),
+            *changes(training).items(),
+        )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
 
     def __contains__(self, name: str) -> bool:
-        return name in self._scores
+        return name in self._looks
 
-    def scores(self, name: str) -> Tensor:
-        """Return the Dice of every image, (n,) float64."""
-        return self._scores[name]
+    def look(self, name: str) -> Look:
+        """Return what a finished training made of the pictures, float64."""
+        return self._looks[name]
 
     def work(self, name: str) -> Path:
         """Return where a training keeps its checkpoints; gone when it is added."""
         return self.path.parent / "work" / name
 
-    def add(self, name: str, scores: Tensor, **remarks: Any) -> None:
+    def add(self, name: str, look: Look, **remarks: Any) -> None:
         """Count a training as finished.
 
         Args:
             name: of the training.
-            scores: (n,).
+            look: what it made of the n pictures.
             remarks: for whoever reads the file.
         """
-        self._scores[name] = scores
-        line = {"training": name, "method": self.method, **remarks, "scores": scores.tolist()}
-        self._lines.append(json.dumps(line))
+        self._looks[name] = look
+        view = {part: getattr(look.view, part).tolist() for part in VIEW}
+        line = {"training": name, "method": self.method, **remarks, "scores": look.dice.tolist()}
+        self._lines.append(json.dumps({**line, "view": view}))
         write_text(self.path, "\n".join(self._lines) + "\n")
         if self.work(name).exists():
             shutil.rmtree(self.work(name))
 
-    def _parsed(self, number: int, line: str) -> tuple[str, Tensor]:
+    def _parsed(self, number: int, line: str) -> tuple[str, Look | None]:
         try:
             record = json.loads(line)
-            return str(record["training"]), torch.tensor(record["scores"], dtype=torch.float64)
+            name, dice = str(record["training"]), _numbers(record["scores"])
+            if "view" not in record:
+                return name, None
+            return name, Look(dice, LinearView(*(_numbers(record["view"][part]) for part in VIEW)))
         except (ValueError, KeyError, TypeError) as error:
             raise RunFolderError(
                 f"{self.path}, line {number}: expected a finished training as JSON, found "
                 f"{line[:40]!r} ({error}); delete that line, and the model is trained again"
             ) from error
+
+
+def changes(training: Training) -> dict[str, int]:
+    """Return what a training changes besides the dictionary, by the seed of each change."""
+    seeds = {"dealt": training.dealt, "regions": training.regions}
+    return {what: seed for what, seed in seeds.items() if seed is not None}
+
+
+def _numbers(values: Any) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
 
 
 def _digest_of(images: Images) -> str:

@@ -8,18 +8,18 @@ from pathlib import Path
 
 from deconfound.data import read_manifest
 from deconfound.data.samples import Site
+from deconfound.diagnostics.refuters import Training
 from deconfound.segmenter import CausalSegmenter
 from deconfound.training.progress import Watcher
 from deconfound.training.run_folder import RunFolder
-from deconfound.types import Confounders
 
-Train = Callable[[Confounders, int, Path, Watcher], CausalSegmenter]
-"""From a dictionary, the number of the repetition, a folder in which the training goes on if it was
-begun there, and who is told of its steps, to a trained model."""
+Train = Callable[[Training, Path, Watcher], CausalSegmenter]
+"""From what to train with, a folder in which the training goes on if it was begun there, and who is
+told of its steps, to a trained model."""
 
 Trainer = Callable[[RunFolder, str, CausalSegmenter], Train]
 """From a run, one of its methods and that method's model to what trains it again: same settings,
-same images, another dictionary. Repetition 0 has the run's own seed."""
+same images, but for what the `Training` changes. Repetition 0 has the run's own seed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 
 import torch
-from torch import Tensor
 
-from deconfound.diagnostics.refuters import RetrainSubject
-from deconfound.refuting.ledger import Ledger
+from deconfound.diagnostics.refuters import LinearView, RetrainSubject, Training
+from deconfound.diagnostics.refuters.image_subject import Look
+from deconfound.refuting.ledger import Ledger, changes
 from deconfound.refuting.pictures import Pictures
 from deconfound.refuting.recipe import Train
 from deconfound.segmenter import CausalSegmenter
 from deconfound.training.models_progress import ModelsProgress
 from deconfound.types import Confounders
+
+TOLD = {"dealt": "masks dealt out", "regions": "placebo regions"}
+"""What is changed besides the dictionary, in words."""
 
 
 class Retraining(RetrainSubject):
@@ -49,36 +52,40 @@ class Retraining(RetrainSubject):
         """Train from now on, and tell of every step."""
         self._means = train, progress
 
-    def estimate(self, confounders: Confounders, seed: int = 0) -> Tensor:
-        """Return the Dice of every image, (n,), of a model that was trained with the dictionary."""
-        name = self._ledger.name(confounders, seed)
+    def look(self, confounders: Confounders, seed: int = 0) -> Look:
+        """Return what a model that was trained with the dictionary makes of the pictures."""
+        training = self.training(confounders, seed)
+        name = self._ledger.name(training)
         self.asked[name] = None
         if name not in self._ledger:
             if self._means is None:
-                return torch.zeros(len(self.groups), dtype=torch.float64)
-            self._finish(name, confounders, seed, self._means[1])
-        return self._ledger.scores(name)
+                return self._nothing(len(confounders.names))
+            self._finish(name, training, self._means[1])
+        return self._ledger.look(name)
 
-    def _finish(
-        self, name: str, confounders: Confounders, seed: int, progress: ModelsProgress
-    ) -> None:
+    def _nothing(self, num_confounders: int) -> Look:
+        """Return the look of a rehearsal."""
+        blank = torch.zeros(len(self.groups), dtype=torch.float64)
+        return Look(blank, LinearView(blank, blank, blank[:, None].expand(-1, num_confounders)))
+
+    def _finish(self, name: str, training: Training, progress: ModelsProgress) -> None:
         """Train and score, and keep it."""
         started = time.monotonic()
-        scores = super().estimate(confounders, seed)
+        look = super().look(training.confounders, training.seed)
         seconds = time.monotonic() - started
-        told = {"confounders": confounders.names, "repetition": seed, "seconds": seconds}
-        self._ledger.add(name, scores, **told)
+        names, changed = training.confounders.names, changes(training)
+        told = {"confounders": names, "repetition": training.seed, **changed, "seconds": seconds}
+        self._ledger.add(name, look, **told)
+        besides = "".join(f", {TOLD[what]}" for what in changed)
         progress.finished(
-            f"repetition {seed + 1} with {_few(confounders.names)}: "
-            f"Dice {100 * scores.mean():.1f}, {seconds:.0f} s"
+            f"repetition {training.seed + 1} with {_few(names)}{besides}: "
+            f"Dice {100 * look.dice.mean():.1f}, {seconds:.0f} s"
         )
 
-    def _trained(self, confounders: Confounders, seed: int) -> CausalSegmenter:
+    def _trained(self, training: Training) -> CausalSegmenter:
         assert self._means is not None
         train, progress = self._means
-        return train(
-            confounders, seed, self._ledger.work(self._ledger.name(confounders, seed)), progress
-        )
+        return train(training, self._ledger.work(self._ledger.name(training)), progress)
 
 
 def _few(names: tuple[str, ...]) -> str:

@@ -8,25 +8,32 @@ from pathlib import Path
 from rich.console import Console
 
 from deconfound import CausalSegmenter, Confounders, TextPromptDictionary
+from deconfound.data.dealt import DealtOutcomes
+from deconfound.diagnostics.refuters import Training
+from deconfound.diagnostics.refuters.placebo_regions import turn_region_prompts
+from deconfound.dictionaries import FitsData
+from deconfound.dictionaries.words import in_words
+from deconfound.encoders.level_interventions import FeatureStatistics, LevelErasure
 from deconfound.errors import ConfigurationError
 from deconfound.refuting import command
 from deconfound.refuting.recipe import Recipe, Train
 from deconfound.training import RunFolder, fit, launch
 from deconfound.training.fitting import fit_parts
+from deconfound.training.loading import ImageDataset
 from deconfound.training.progress import Watcher
 from deconfound.training.settings import HARMLESS
 
-from .cohort import assemble
+from .cohort import Cohort, assemble
 from .config import RecipeConfig
 from .console import counting
 from .evaluate import settings_of
-from .methods import GRIDS, build_criterion, build_method_adjustment, build_model, loop_of
+from .methods import build_criterion, build_method_adjustment, build_model, loop_of
 from .readers import discover
 
 
 def main(arguments: Sequence[str]) -> None:
     """Refute as the flags say."""
-    command.main(arguments, Recipe(f"python -m {__package__} refute", discover, trainer))
+    command.main(arguments, RECIPE)
 
 
 def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
@@ -41,36 +48,32 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
         model: what the run made of it.
 
     Raises:
-        ConfigurationError: a method whose dictionary is not made of text, and would be another
-            one where it is given; or one that knows the pack's confounders beside it.
+        ConfigurationError: a method that cannot be given a dictionary, or one that knows
+            confounders beside it.
     """
-    if not isinstance(model.dictionary, TextPromptDictionary):
-        raise ConfigurationError(
-            f"--retrain: expected a method that is given its dictionary, found {method}, which "
-            f"makes a {type(model.dictionary).__name__} of its own; leave --retrain out"
-        )
     config = settings_of(run).model_copy(update={"devices": 1, "num_nodes": 1})
-    _require_led_by_its_dictionary(method, config)
+    _require_led_by_its_dictionary(method, config, model)
     cohort = counting(
         Console(stderr=True), "images", lambda progress: assemble(config, model.pack, progress)
     )
     fabric = launch(config)
 
-    def train(
-        confounders: Confounders, repetition: int, folder: Path, watcher: Watcher
-    ) -> CausalSegmenter:
-        settings = config.model_copy(update={"seed": config.seed + repetition})
+    def train(training: Training, folder: Path, watcher: Watcher) -> CausalSegmenter:
+        settings = config.model_copy(update={"seed": config.seed + training.seed})
+        images, validation = _outcomes(cohort, training.dealt)
         again = build_model(method, settings, model.pack)
-        again.dictionary = TextPromptDictionary(
-            confounders.names, confounders.embeddings, confounders.prior
-        )
+        _give(again, training.confounders)
+        fabric.to_device(again)
+        criterion = build_criterion(method, settings, again, cohort)
+        if training.regions is not None:
+            turn_region_prompts(again, training.regions)
         begun = (folder / "config.json").exists()
-        fit_parts(again, cohort.train)
+        fit_parts(again, images)
         fit(
             again,
-            build_criterion(method, settings, again, cohort),
-            cohort.train,
-            cohort.validation,
+            criterion,
+            images,
+            validation,
             loop_of(method, settings),
             RunFolder.create(
                 folder, settings.model_dump(mode="json"), begun, HARMLESS, RecipeConfig.usual()
@@ -78,22 +81,63 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
             watcher,
             method=method,
             fabric=fabric,
-            adjustment=build_method_adjustment(method, settings, again, cohort.train),
+            adjustment=build_method_adjustment(method, settings, again, images),
         )
         return again
 
     return train
 
 
-def _require_led_by_its_dictionary(method: str, config: RecipeConfig) -> None:
-    """Refuse parts that would know the true confounders under a changed dictionary too."""
-    knows = {
-        "--level-intervention statistics": config.level_intervention == "statistics",
-        "--calibrate": method == "adjusted" and config.calibrate,
+def _outcomes(cohort: Cohort, dealt: int | None) -> tuple[ImageDataset, ImageDataset]:
+    """Return training and validation images, with the outcomes of others where they are dealt."""
+    if dealt is None:
+        return cohort.train, cohort.validation
+    return DealtOutcomes(cohort.train, dealt), DealtOutcomes(cohort.validation, dealt)
+
+
+def _give(model: CausalSegmenter, z: Confounders) -> None:
+    """Put a dictionary into an untrained model, in the place of one in words or made from images.
+
+    Statistics have a row for each name, so they start anew with the names that are given; they are
+    fitted to what is read with this dictionary.
+    """
+    model.dictionary = TextPromptDictionary(z.names, z.embeddings, z.prior)
+    level = model.level_intervention
+    if isinstance(level, FeatureStatistics):
+        model.level_intervention = FeatureStatistics(**{**level.options(), "names": z.names})
+
+
+def _require_led_by_its_dictionary(
+    method: str, config: RecipeConfig, model: CausalSegmenter
+) -> None:
+    """Refuse a dictionary that nobody gives, and parts that know confounders beside it."""
+    if not isinstance(model.dictionary, TextPromptDictionary | FitsData):
+        raise ConfigurationError(
+            f"--retrain: expected a dictionary that is there before the training, found the "
+            f"{type(model.dictionary).__name__} of {method}, which training makes: a changed one "
+            f"would only be another start; leave --retrain out"
+        )
+    weighs = method == "adjusted" and config.adjustment.weighs
+    if weighs and config.calibrate:
+        raise ConfigurationError(
+            f"--retrain: expected a reading that needs no names, found {method} with --calibrate, "
+            f"which fits it to confounders drawn by their names, and a placebo's name nothing that "
+            f"could be drawn; leave --retrain out"
+        )
+    beside = {
+        "weights": weighs,
+        "a level intervention": isinstance(
+            model.level_intervention, FeatureStatistics | LevelErasure
+        ),
     }
-    found = [flag for flag, used in knows.items() if used]
-    if method in GRIDS and found:
+    found = [part for part, used in beside.items() if used]
+    if found and not in_words(model.dictionary):
         raise ConfigurationError(
             f"--retrain: expected a method that knows confounders from its dictionary alone, found "
-            f"{method} with {found[0]}, which knows the pack's; leave --retrain out"
+            f"{method} with a {type(model.dictionary).__name__} and {found[0]} read with the "
+            f"pack's words; leave --retrain out"
         )
+
+
+RECIPE = Recipe(f"python -m {__package__} refute", discover, trainer)
+"""By which the library's own command finds its way here from a run."""

@@ -13,6 +13,7 @@ from rich.console import Console
 from deconfound import CausalSegmenter
 from deconfound.errors import ConfigurationError
 from deconfound.packs import PromptPack
+from deconfound.refuting.maker import sign
 from deconfound.training import (
     MethodResult,
     RunFolder,
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str]) -> None:
     models = {method: build_model(method, config, pack) for method in config.methods}
     cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
     run = RunFolder.create(out, asked, config.resume, MAY_DIFFER, usual)
+    if fabric.is_global_zero:
+        sign(run, str(__package__))
     note(console, f"sites      {cohort.source}")
     note(console, f"held out   {cohort.holdout}, which training never sees; epochs are chosen on")
     note(console, f"           {_chosen_on(config, cohort)}")

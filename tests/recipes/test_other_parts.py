@@ -7,16 +7,20 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from deconfound import CausalSegmenter
+from deconfound.diagnostics.refuters import RandomCommonCause, Training
 from deconfound.dictionaries import dictionaries
-from deconfound.encoders.level_interventions import level_interventions
+from deconfound.encoders.level_interventions import FeatureStatistics, level_interventions
 from deconfound.errors import ConfigurationError, DeconfoundWarning
+from deconfound.training.progress import Silent
 from recipes.endoscopy_mcdrl import train
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import load_profile
 from recipes.endoscopy_mcdrl.refute import trainer
 from tests.recipes.discs import manifest
+from tests.tiny import tiny_vlm
 
 QUICK = ["--epochs", "1", "--image-size", "64", "--batch-size", "8", "--depth", "1", "--heads", "4",
          "--images-per-site", "8"]  # fmt: skip
@@ -104,18 +108,66 @@ def test_a_run_from_before_a_setting_loads_and_is_resumed(
     assert 'dictionary ("text" then, "kmeans" now)' in capsys.readouterr().err
 
 
+def trained(weights: Path, out: Path, *more: str) -> tuple[train.RunFolder, CausalSegmenter]:
+    """Train MCDRL with other parts, and return the run with its model."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(train, "report", lambda *told: None)
+        assert main(asked(weights, out, "--methods", "mcdrl", *more)) == 0
+    run = train.RunFolder.open(out)
+    return run, CausalSegmenter.from_pretrained(run.model_path("mcdrl"))
+
+
 @pytest.mark.parametrize(
-    ("setting", "method", "named"),
+    "parts",
+    [("--dictionary", "kmeans"), ("--level-intervention", "statistics")],
+    ids=["kmeans", "statistics"],
+)
+def test_what_is_made_from_images_is_trained_again(parts, tiny_weights, tmp_path) -> None:
+    """With the real dictionary it is the run bit for bit; a changed one of other size fits too."""
+    run, model = trained(tiny_weights, tmp_path / "run", *parts)
+    again, z = trainer(run, "mcdrl", model), model.dictionary()
+    real = again(Training(z), tmp_path / "real", Silent())
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, real.state_dict()[name]), name
+    coin = RandomCommonCause().change(z, 0)
+    changed = again(Training(coin), tmp_path / "coin", Silent())
+    assert changed.dictionary().names == coin.names
+    if isinstance(changed.level_intervention, FeatureStatistics):
+        assert changed.level_intervention.names == coin.names
+        assert changed.level_intervention.prior.any()  # fitted again
+
+
+def test_dealt_masks_and_other_regions_are_trained_with(plain_run, tmp_path) -> None:
+    run = train.RunFolder.open(plain_run)
+    model = CausalSegmenter.from_pretrained(run.model_path("mcdrl"))
+    again, z = trainer(run, "mcdrl", model), model.dictionary()
+    asked_for = (Training(z), Training(z, dealt=0), Training(z, regions=0))
+    made = [again(one, tmp_path / str(n), Silent()) for n, one in enumerate(asked_for)]
+    weights = [torch.cat([p.flatten() for p in one.parameters()]) for one in made]
+    assert not torch.equal(weights[0], weights[1])
+    assert not torch.equal(made[0].prompts.classes, made[2].prompts.classes)
+    assert torch.equal(made[0].prompts.classes, made[1].prompts.classes)
+
+
+@pytest.mark.parametrize(
+    ("parts", "setting", "method", "words"),
     [
-        ({"level_intervention": "statistics"}, "mcdrl", "--level-intervention statistics"),
-        ({"calibrate": True}, "adjusted", "--calibrate"),
+        ({"dictionary": "learned"}, {}, "mcdrl", "a changed one would only be another start"),
+        ({}, {"calibrate": True}, "adjusted", "--calibrate, which fits it to confounders drawn"),
+        ({"dictionary": "kmeans"}, {}, "adjusted", "a KMeansDictionary and weights read with"),
+        (
+            {"dictionary": "class_means", "level_intervention": "statistics"},
+            {},
+            "mcdrl",
+            "a ClassMeanDictionary and a level intervention read with the pack's words",
+        ),
     ],
 )
-def test_parts_that_know_the_true_confounders_are_not_refuted_by_training(
-    setting, method, named, plain_run
+def test_what_has_no_meaning_trained_again_is_one_sentence(
+    parts, setting, method, words, plain_run
 ) -> None:
     run = train.RunFolder.open(plain_run)
     run.config = {**run.config, **setting}
-    model = CausalSegmenter.from_pretrained(run.model_path("mcdrl"))
-    with pytest.raises(ConfigurationError, match=f"{method} with {named}, which knows the pack's"):
+    model = CausalSegmenter(vlm=tiny_vlm(), **parts)
+    with pytest.raises(ConfigurationError, match=words):
         trainer(run, method, model)

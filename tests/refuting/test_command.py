@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from argparse import Namespace
+from types import ModuleType
 
 import pytest
 import torch
@@ -14,6 +17,8 @@ from deconfound.cli import run as as_command
 from deconfound.diagnostics.refuters import IrrelevantText, Paraphrases
 from deconfound.errors import ConfigurationError, DataError, RunFolderError, UnknownNameError
 from deconfound.refuting.command import _refuters, main
+from deconfound.refuting.maker import sign
+from deconfound.refuting.recipe import Recipe, manifest_at
 from deconfound.training import RunFolder
 from tests.tiny import tiny_vlm
 
@@ -66,6 +71,23 @@ def test_a_manifest_as_a_table(finished, manifest, capsys) -> None:
     assert "mcdrl on site E of manifest.csv" in shown
     assert "placebo dictionary" in shown
     assert "irrelevant text" not in shown
+
+
+def test_a_run_on_images_of_its_own_is_read_as_its_recipe_reads_them(
+    finished, manifest, tmp_path, monkeypatch, capsys
+) -> None:
+    """A release has no manifest: who made the run knows its layout, not the library."""
+    module = ModuleType("mine.refute")
+    module.RECIPE = Recipe("mine", lambda path: manifest_at(manifest) if path == release else [])
+    monkeypatch.setitem(sys.modules, "mine.refute", module)
+    monkeypatch.setitem(sys.modules, "mine", ModuleType("mine"))
+    release = tmp_path / "release"
+    run = RunFolder.open(shutil.copytree(finished.path, tmp_path / "run"))
+    config = {**run.config, "data": str(release)}
+    (run.path / "config.json").write_text(json.dumps(config))
+    sign(run, "mine")
+    main([str(run.path), *QUICK])
+    assert "mcdrl on site E of release" in capsys.readouterr().out
 
 
 def rendered_site() -> str:

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from deconfound.data.memory import MemoryDataset
+from deconfound.diagnostics.refuters import LinearView, Training
+from deconfound.diagnostics.refuters.image_subject import Look
 from deconfound.errors import RunFolderError
 from deconfound.refuting.ledger import Ledger
 from deconfound.types import Confounders
@@ -24,12 +26,16 @@ def pictures(seed: int = 0) -> MemoryDataset:
 
 def test_what_was_added_is_there_again_bit_for_bit(tmp_path) -> None:
     ledger = Ledger(tmp_path / "refute", "mcdrl", pictures())
-    scores = torch.rand(4, dtype=torch.float64)
-    ledger.work(ledger.name(Z, 0)).mkdir(parents=True)
-    ledger.add(ledger.name(Z, 0), scores, repetition=0)
+    dice, area, predicted = torch.rand(3, 4, dtype=torch.float64)
+    look = Look(dice, LinearView(area, predicted, torch.rand(4, 3, dtype=torch.float64)))
+    ledger.work(ledger.name(Training(Z))).mkdir(parents=True)
+    ledger.add(ledger.name(Training(Z)), look, repetition=0)
     again = Ledger(tmp_path / "refute", "mcdrl", pictures())
-    assert torch.equal(again.scores(again.name(Z, 0)), scores)
-    assert not again.work(again.name(Z, 0)).exists()
+    kept = again.look(again.name(Training(Z)))
+    assert torch.equal(kept.dice, dice)
+    for part in ("outcome", "treatment", "controls"):
+        assert torch.equal(getattr(kept.view, part), getattr(look.view, part))
+    assert not again.work(again.name(Training(Z))).exists()
 
 
 def test_a_training_is_told_by_everything_that_its_scores_follow_from(tmp_path) -> None:
@@ -37,12 +43,19 @@ def test_a_training_is_told_by_everything_that_its_scores_follow_from(tmp_path) 
     other_method = Ledger(tmp_path, "adjusted", pictures())
     other_pictures = Ledger(tmp_path, "mcdrl", pictures(1))
     other_prior = replace(Z, prior=torch.tensor([0.5, 0.25, 0.25]))
+    asked = (Training(Z), Training(Z, 1), Training(replace(Z, embeddings=Z.embeddings * 2)))
+    changed = (Training(Z, dealt=0), Training(Z, dealt=1), Training(Z, regions=0))
     names = [
-        *(one.name(Z, 0), one.name(Z, 1), one.name(replace(Z, embeddings=Z.embeddings * 2), 0)),
-        *(one.name(other_prior, 0), other_method.name(Z, 0), other_pictures.name(Z, 0)),
+        *(one.name(training) for training in (*asked, *changed, Training(other_prior))),
+        *(other_method.name(Training(Z)), other_pictures.name(Training(Z))),
     ]
     assert len(set(names)) == len(names)
-    assert one.name(replace(Z, names=("x", "y", "z")), 0) == one.name(Z, 0)
+    assert one.name(Training(replace(Z, names=("x", "y", "z")))) == one.name(Training(Z))
+
+
+def test_a_line_without_a_view_does_not_count(tmp_path) -> None:
+    (tmp_path / "trainings.jsonl").write_text('{"training": "x", "scores": [1]}\n')
+    assert "x" not in Ledger(tmp_path, "mcdrl", pictures())
 
 
 def test_a_damaged_line_is_named(tmp_path) -> None:

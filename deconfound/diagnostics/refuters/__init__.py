@@ -21,6 +21,7 @@ from deconfound.diagnostics.refuters.placebo_regions import PlaceboRegions
 from deconfound.diagnostics.refuters.random_common_cause import RandomCommonCause
 from deconfound.diagnostics.refuters.retrain_subject import RetrainSubject
 from deconfound.diagnostics.refuters.suite import default_refuters, overall, refute
+from deconfound.diagnostics.refuters.training import Training
 from deconfound.diagnostics.refuters.unobserved_confounder import UnobservedConfounder
 from deconfound.diagnostics.refuters.worlds import ScmSubject, attention, backdoor, regression
 
@@ -45,6 +46,7 @@ __all__ = [
     "ScmSubject",
     "Subject",
     "Subset",
+    "Training",
     "UnobservedConfounder",
     "Verdict",
     "attention",

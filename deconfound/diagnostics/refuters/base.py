@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from deconfound.errors import ConfigurationError
 from deconfound.types import Confounders
 
 Verdict = Literal["supported", "refuted", "inconclusive"]
@@ -84,8 +85,8 @@ class LinearView:
 class HasLinearView(Protocol):
     """A declared capability: what sensitivity analysis needs."""
 
-    def linear_view(self, confounders: Confounders) -> LinearView:
-        """Return outcome, treatment and controls of the n units."""
+    def linear_view(self, confounders: Confounders, seed: int = 0) -> LinearView:
+        """Return outcome, treatment and controls of the n units; the seed as for an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +141,33 @@ class Refuter(ABC):
             seeds: one or more; of what the refuter draws, and of the estimates.
         """
 
+    def validate(self, subject: Subject, seeds: Sequence[int]) -> None:
+        """Refuse, before anything is estimated, what `refute` would refuse.
+
+        Args:
+            subject: as for `refute`.
+            seeds: as for `refute`.
+
+        Raises:
+            ConfigurationError: no seed; subclasses add what else they ask for.
+        """
+        require_seeds(seeds)
+
     def without_answer(self, reason: str) -> Refutation:
         """Return the refutation where the question cannot be asked, and why."""
         nan = float("nan")
         return Refutation(self.name, nan, nan, nan, "inconclusive", reason, self.decisive)
+
+
+def require_seeds(seeds: Sequence[int]) -> Sequence[int]:
+    """Return the seeds.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+    if not seeds:
+        raise ConfigurationError("refuter: expected at least one seed, found none; give seeds=(0,)")
+    return seeds
 
 
 def _is_nan(value: object) -> bool:

@@ -8,10 +8,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from deconfound.diagnostics.refuters.base import SEEDS, Refutation, Refuter, Subject
+from deconfound.diagnostics.refuters.base import (
+    SEEDS,
+    Refutation,
+    Refuter,
+    Subject,
+    require_seeds,
+)
 from deconfound.diagnostics.refuters.claims import MARGIN, TOLERANCE, Claim, verdict
 from deconfound.diagnostics.refuters.interval import Interval, interval
-from deconfound.errors import ConfigurationError
 from deconfound.types import Confounders
 
 
@@ -38,6 +43,11 @@ class ChangedDictionary(Refuter):
     def change(self, confounders: Confounders, seed: int) -> Confounders | None:
         """Return the changed dictionary, or None where the change would change nothing."""
 
+    def validate(self, subject: Subject, seeds: Sequence[int]) -> None:
+        """Refuse a dictionary that cannot be changed in this way, see `Refuter.validate`."""
+        for seed in require_seeds(seeds):
+            self.change(subject.dictionary(), seed)
+
     def refute(self, subject: Subject, seeds: Sequence[int] = SEEDS) -> Refutation:
         """Compare the scores under both dictionaries."""
         rows = []
@@ -58,17 +68,6 @@ class ChangedDictionary(Refuter):
 def change_of_score(subject: Subject, changed: Confounders, seed: int) -> Tensor:
     """Return (n,), by how much each unit's score moves from the real dictionary to another."""
     return subject.estimate(changed, seed) - subject.estimate(subject.dictionary(), seed)
-
-
-def require_seeds(seeds: Sequence[int]) -> Sequence[int]:
-    """Return the seeds.
-
-    Raises:
-        ConfigurationError: there are none.
-    """
-    if not seeds:
-        raise ConfigurationError("refuter: expected at least one seed, found none; give seeds=(0,)")
-    return seeds
 
 
 def _finding(claim: Claim, found: Interval) -> str:

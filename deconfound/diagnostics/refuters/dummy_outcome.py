@@ -7,8 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from deconfound.diagnostics.refuters.base import SEEDS, HasOutcomes, Refutation, Subject
-from deconfound.diagnostics.refuters.changed_dictionary import change_of_score, require_seeds
+from deconfound.diagnostics.refuters.base import (
+    SEEDS,
+    HasOutcomes,
+    Refutation,
+    Subject,
+    require_seeds,
+)
+from deconfound.diagnostics.refuters.changed_dictionary import change_of_score
 from deconfound.diagnostics.refuters.interval import interval
 from deconfound.diagnostics.refuters.placebo import PlaceboDictionary
 from deconfound.errors import ConfigurationError

@@ -48,24 +48,55 @@ def interval(
             f"interval: expected changes (S, n) with n groups, found {tuple(changes.shape)} and "
             f"{tuple(groups.shape)}"
         )
-    names, member = groups.unique(return_inverse=True)
-    if len(names) < 2:
+    changes = changes.double().cpu()
+    of_seeds, of_units = resampled(len(changes), groups, replicates, seed)
+    total = ((of_seeds @ changes) * of_units).sum(dim=1)
+    means = total / (len(changes) * of_units.sum(dim=1))
+    return percentiles(changes.mean().item(), means, level)
+
+
+def percentiles(effect: float, replicates: Tensor, level: float = 0.95) -> Interval:
+    """Return an effect between the percentiles of its bootstrap replicates (R,)."""
+    tail = (1 - level) / 2
+    low, high = torch.quantile(replicates, torch.tensor([tail, 1 - tail]).double()).tolist()
+    return Interval(effect, min(low, effect), max(high, effect))
+
+
+def resampled(
+    seeds: int, groups: Tensor, replicates: int = 500, seed: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Draw seeds, and whole groups of units, as many as there are, with replacement.
+
+    Args:
+        seeds: how many there are.
+        groups: (n,) int64, as for `interval`.
+        replicates: how often.
+        seed: of the drawing.
+
+    Returns:
+        How often each seed was drawn, (R, S), and each unit, (R, n); float64.
+
+    Raises:
+        ConfigurationError: a single group.
+    """
+    require_groups(groups)
+    names, member = groups.cpu().unique(return_inverse=True)
+    generator = torch.Generator().manual_seed(seed)
+    of_seeds = _multiplicities(replicates, seeds, generator)
+    return of_seeds, _multiplicities(replicates, len(names), generator)[:, member]
+
+
+def require_groups(groups: Tensor) -> None:
+    """Refuse units of a single group, from which nothing can be resampled.
+
+    Raises:
+        ConfigurationError: there is but one.
+    """
+    if len(groups.unique()) < 2:
         raise ConfigurationError(
             "interval: expected units of at least two groups to resample, found one; give more "
             "patients, or a group for each image"
         )
-    changes = changes.double().cpu()
-    sums = changes.new_zeros(len(changes), len(names)).index_add_(1, member.cpu(), changes)
-    sizes = torch.bincount(member.cpu()).double()
-    generator = torch.Generator().manual_seed(seed)
-    of_seeds = _multiplicities(replicates, len(changes), generator)
-    of_groups = _multiplicities(replicates, len(names), generator)
-    total = ((of_seeds @ sums) * of_groups).sum(dim=1)
-    means = total / (len(changes) * (of_groups @ sizes))
-    tail = (1 - level) / 2
-    low, high = torch.quantile(means, torch.tensor([tail, 1 - tail]).double()).tolist()
-    effect = changes.mean().item()
-    return Interval(effect, min(low, effect), max(high, effect))
 
 
 def _multiplicities(replicates: int, count: int, generator: torch.Generator) -> Tensor:

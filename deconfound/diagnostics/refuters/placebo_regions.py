@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -12,10 +13,12 @@ from deconfound.diagnostics.refuters.base import (
     Refutation,
     Refuter,
     Subject,
+    require_seeds,
 )
-from deconfound.diagnostics.refuters.changed_dictionary import require_seeds
 from deconfound.diagnostics.refuters.claims import MARGIN, Claim, verdict
 from deconfound.diagnostics.refuters.interval import interval
+from deconfound.diagnostics.refuters.placebo import rotated
+from deconfound.segmenter import CausalSegmenter
 
 
 class PlaceboRegions(Refuter):
@@ -51,3 +54,14 @@ class PlaceboRegions(Refuter):
         )
         judgement = verdict(self.claim, found, self.margin)
         return Refutation(self.name, *found, judgement, reason, self.decisive)
+
+
+def turn_region_prompts(model: CausalSegmenter, seed: int) -> None:
+    """Turn the class embeddings by which a model selects regions, by one random rotation.
+
+    The model gets prompts of its own: a loss that compares with the classes keeps the real ones,
+    or training would move the lesions to where the turned prompts point.
+    """
+    prompts = copy.deepcopy(model.prompts)
+    prompts.classes = rotated(prompts.classes, seed)
+    model.prompts = prompts

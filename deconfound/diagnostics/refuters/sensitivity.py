@@ -30,6 +30,11 @@ class LinearEffect:
     freedom: int
 
     @property
+    def scale(self) -> float:
+        """Deviation of what is left of the outcome, over that of the treatment: error · √df."""
+        return self.error * math.sqrt(self.freedom)
+
+    @property
     def partial_r2(self) -> float:
         """Share of what is left of the outcome that the treatment explains: t² / (t² + df)."""
         squared = (self.estimate / self.error) ** 2
@@ -97,12 +102,16 @@ def adjusted_for(effect: LinearEffect, with_treatment: float, with_outcome: floa
         with_treatment: R²_d, partial R² of the confounder with the treatment, in [0, 1).
         with_outcome: R²_y, with the outcome given the treatment, in [0, 1].
     """
-    odds = with_treatment / (1 - with_treatment)
-    bias = effect.error * math.sqrt(effect.freedom * with_outcome * odds)
+    bias = effect.scale * bias_factor(with_treatment, with_outcome)
     freedom = effect.freedom - 1
     shrunk = (1 - with_outcome) / (1 - with_treatment) * effect.freedom / freedom
     left = effect.estimate - math.copysign(bias, effect.estimate)
     return LinearEffect(left, effect.error * math.sqrt(shrunk), freedom)
+
+
+def bias_factor(with_treatment: float, with_outcome: float) -> float:
+    """Return the largest bias of such a confounder, in units of `LinearEffect.scale`."""
+    return math.sqrt(with_outcome * with_treatment / (1 - with_treatment))
 
 
 def strength_like(with_treatment: float, with_outcome: float) -> tuple[float, float] | None:

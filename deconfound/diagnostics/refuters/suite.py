@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from deconfound.diagnostics.refuters.base import SEEDS, Refutation, Refuter, Subject, Verdict
 from deconfound.diagnostics.refuters.dummy_outcome import DummyOutcome
+from deconfound.diagnostics.refuters.interval import require_groups
 from deconfound.diagnostics.refuters.other_words import Encode, IrrelevantText, Paraphrases
 from deconfound.diagnostics.refuters.part_of_dictionary import LeaveOneOut, Subset
 from deconfound.diagnostics.refuters.permuted_pairs import PermutedPairs
@@ -13,6 +14,7 @@ from deconfound.diagnostics.refuters.placebo import PlaceboDictionary
 from deconfound.diagnostics.refuters.placebo_regions import PlaceboRegions
 from deconfound.diagnostics.refuters.random_common_cause import RandomCommonCause
 from deconfound.diagnostics.refuters.unobserved_confounder import UnobservedConfounder
+from deconfound.errors import ConfigurationError
 from deconfound.packs import PromptPack
 
 
@@ -48,19 +50,34 @@ def refute(
     refuters: Sequence[Refuter],
     seeds: Sequence[int] = SEEDS,
     progress: Callable[[int, int], None] | None = None,
-) -> Iterator[Refutation]:
-    """Ask one refuter after the other.
+) -> tuple[Refutation, ...]:
+    """Ask one refuter after the other; what none could be asked is refused before the first is.
 
     Args:
         subject: what is doubted.
-        refuters: who doubts.
-        seeds: of each.
+        refuters: who doubts; one or more.
+        seeds: of each; one or more.
         progress: called with how many have answered, and of how many.
+
+    Returns:
+        The answers, in the order of the refuters.
+
+    Raises:
+        ConfigurationError: no refuter, no seed, or units of a single group.
+        DeconfoundError: whatever else a refuter cannot be asked of this subject, such as a
+            confounder that the dictionary does not have.
     """
-    for done, refuter in enumerate(refuters, 1):
-        yield refuter.refute(subject, seeds)
+    if not refuters:
+        raise ConfigurationError("refute: expected at least one refuter, found none; name some")
+    require_groups(subject.groups)
+    for refuter in refuters:
+        refuter.validate(subject, seeds)
+    answers = []
+    for refuter in refuters:
+        answers.append(refuter.refute(subject, seeds))
         if progress is not None:
-            progress(done, len(refuters))
+            progress(len(answers), len(refuters))
+    return tuple(answers)
 
 
 def overall(refutations: Sequence[Refutation]) -> Verdict:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
-from scipy.stats import t as student
+from torch import Tensor
 
 from deconfound.diagnostics.refuters.base import (
     SEEDS,
@@ -15,10 +16,13 @@ from deconfound.diagnostics.refuters.base import (
     Refuter,
     Subject,
     Verdict,
+    require_seeds,
 )
+from deconfound.diagnostics.refuters.interval import Interval, percentiles, resampled
+from deconfound.diagnostics.refuters.resampled_effects import resampled_effects
 from deconfound.diagnostics.refuters.sensitivity import (
     LinearEffect,
-    adjusted_for,
+    bias_factor,
     linear_effect,
     robustness_value,
     strength_like,
@@ -33,6 +37,9 @@ class UnobservedConfounder(Refuter):
     robustness value stands in the reason. Supported: the interval of what is left keeps the sign.
     Refuted: nothing is left. It speaks of what the dictionary lacks, not of what it does.
 
+    The interval is a bootstrap over seeds and patients at once, as everybody's; how strong the
+    unnamed confounder is stays as it was assumed.
+
     Args:
         level: of the interval.
     """
@@ -46,38 +53,56 @@ class UnobservedConfounder(Refuter):
         self.level = level
 
     def refute(self, subject: Subject, seeds: Sequence[int] = SEEDS) -> Refutation:
-        """Bound the bias; nothing is drawn, so the seeds do not matter."""
+        """Bound the bias; nothing is drawn, so the seeds are those of the estimates alone."""
         if not isinstance(subject, HasLinearView):
             return self.without_answer(f"{type(subject).__name__} offers no linear view.")
         z = subject.dictionary()
         if len(z.names) < 2:
             return self.without_answer("One named confounder is always there: nothing varies.")
-        view = subject.linear_view(z)
+        view = _pooled([subject.linear_view(z, seed) for seed in require_seeds(seeds)])
+        of_seeds, of_units = resampled(len(seeds), subject.groups)
+        drawn = (of_seeds[:, :, None] * of_units[:, None, :]).flatten(1)
         try:
-            effect = linear_effect(view.outcome, view.treatment, view.controls)
-            strengths = [(strength_of(view, m), name) for m, name in enumerate(z.names)]
+            return self._answer(view, drawn, z.names)
         except DataError as error:  # too few units, or a treatment that the reading explains
             return self.without_answer(f"{error}.")
-        left = [(adjusted_for(effect, *one), name) for one, name in strengths if one is not None]
-        if not left:
+
+    def _answer(self, view: LinearView, drawn: Tensor, names: Sequence[str]) -> Refutation:
+        """Take the named confounder whose like would undo most; drawn is (R, units)."""
+        effect = linear_effect(view.outcome, view.treatment, view.controls)
+        strengths = [(strength_of(view, m), name) for m, name in enumerate(names)]
+        possible = [(bias_factor(*one), name) for one, name in strengths if one is not None]
+        if not possible:
             return self.without_answer(
                 f"An unnamed confounder must explain {robustness_value(effect):.1%} of treatment "
                 f"and outcome, and none can be as strong as those that are named."
             )
-        return self._judged(effect, *min(left, key=lambda one: _towards(effect, one[0].estimate)))
+        factor, name = max(possible)
+        towards = math.copysign(factor, effect.estimate)
+        again = resampled_effects(view, drawn)
+        left = effect.estimate - towards * effect.scale
+        found = percentiles(left, again.estimate - towards * again.scale, self.level)
+        return self._judged(effect, found, name)
 
-    def _judged(self, effect: LinearEffect, left: LinearEffect, name: str) -> Refutation:
-        half = float(student.ppf((1 + self.level) / 2, left.freedom)) * left.error
-        low, high = left.estimate - half, left.estimate + half
-        nearest = min(_towards(effect, low), _towards(effect, high))
-        gone = _towards(effect, left.estimate) <= 0
+    def _judged(self, effect: LinearEffect, found: Interval, name: str) -> Refutation:
+        nearest = min(_towards(effect, found.low), _towards(effect, found.high))
+        gone = _towards(effect, found.effect) <= 0
         reason = (
             f"Treatment and outcome go together by {effect.estimate:+.3f}; an unnamed confounder "
             f"must explain {robustness_value(effect):.1%} of both to undo it, and one as strong as "
-            f"{name!r} leaves {left.estimate:+.3f} [{low:+.3f}, {high:+.3f}]."
+            f"{name!r} leaves {found.effect:+.3f} [{found.low:+.3f}, {found.high:+.3f}]."
         )
         verdict: Verdict = "supported" if nearest > 0 else "refuted" if gone else "inconclusive"
-        return Refutation(self.name, left.estimate, low, high, verdict, reason, self.decisive)
+        return Refutation(self.name, *found, verdict, reason, self.decisive)
+
+
+def _pooled(views: Sequence[LinearView]) -> LinearView:
+    """Put what was seen under several seeds below each other; the effect is that of all."""
+    return LinearView(
+        torch.cat([view.outcome for view in views]),
+        torch.cat([view.treatment for view in views]),
+        torch.cat([view.controls for view in views]),
+    )
 
 
 def strength_of(view: LinearView, control: int) -> tuple[float, float] | None:

@@ -105,10 +105,11 @@ class ScmSubject:
         """Return the same world with outcomes that nothing causes."""
         return replace(self, shuffled=seed)
 
-    def linear_view(self, confounders: Confounders) -> LinearView:
+    def linear_view(self, confounders: Confounders, seed: int = 0) -> LinearView:
         """Return the last outcome on the first feature, as indicators, given the reading."""
-        sample = self._sample("observational", 2 * self.seed)
-        reading = self._read(sample, confounders, 2 * self.seed)
+        drawn = 2 * (self.seed + 10_007 * seed)
+        sample = self._sample("observational", drawn)
+        reading = self._read(sample, confounders, drawn)
         last = self.scm.outcome.shape[2] - 1
         return LinearView((sample.y == last).double(), (sample.f == 0).double(), reading)
 

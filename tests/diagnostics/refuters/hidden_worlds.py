@@ -68,7 +68,7 @@ class HiddenSubject:
     def estimate(self, confounders: Confounders, seed: int = 0) -> Tensor:
         raise NotImplementedError("only its linear view is asked about")
 
-    def linear_view(self, confounders: Confounders) -> LinearView:
+    def linear_view(self, confounders: Confounders, seed: int = 0) -> LinearView:
         sample = self.scm.sample(self.count, seed=1)
         g = torch.Generator().manual_seed(2)
         noise = 0.5 / DIM**0.5 * torch.randn(self.count, DIM, generator=g).double()

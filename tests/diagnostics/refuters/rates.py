@@ -176,7 +176,7 @@ def verdicts(ask: Ask, count: int = WORLDS) -> Counter[str]:
     found: Counter[str] = Counter()
     for index in range(count):
         refuters, subject = ask(index)
-        answers = list(refute(subject, refuters, SEEDS))
+        answers = refute(subject, refuters, SEEDS)
         found[overall(answers) if len(answers) > 1 else answers[0].verdict] += 1
     return found
 

@@ -19,11 +19,13 @@ from deconfound.diagnostics.refuters import (
     Paraphrases,
     PlaceboDictionary,
     RetrainSubject,
+    Training,
     default_refuters,
     overall,
     refute,
 )
 from deconfound.diagnostics.refuters.other_words import dressed_like
+from deconfound.diagnostics.refuters.placebo_regions import turn_region_prompts
 from deconfound.dictionaries import TextPromptDictionary
 from deconfound.errors import ConfigurationError, ShapeError
 from deconfound.interventions import GatedMLPIntervention, interventions
@@ -170,7 +172,7 @@ def test_all_refuters_answer_about_a_model() -> None:
     refuters = default_refuters(model.dictionary().names, model.pack, encode)
     seen = []
     subject = InferenceSubject(model, pictures(), groups=["a", "a", "b", "b", "c", "c"])
-    found = list(refute(subject, refuters, (0,), lambda *done: seen.append(done)))
+    found = refute(subject, refuters, (0,), lambda *done: seen.append(done))
     assert seen[-1] == (len(refuters), len(refuters))
     assert len({one.name for one in found}) == len(refuters)
     assert overall(found) in ("supported", "refuted", "inconclusive")
@@ -183,9 +185,9 @@ def test_all_refuters_answer_about_a_model() -> None:
 def test_training_again_is_asked_for_every_dictionary_and_seed() -> None:
     asked = []
 
-    def train(confounders: Confounders, seed: int) -> CausalSegmenter:
-        asked.append((confounders.names[0], seed))
-        return with_dictionary(model_of(), confounders).train()
+    def train(training: Training) -> CausalSegmenter:
+        asked.append((training.confounders.names[0], training.seed))
+        return with_dictionary(model_of(), training.confounders).train()
 
     z = model_of().dictionary()
     subject = RetrainSubject(train, z, pictures())
@@ -193,6 +195,18 @@ def test_training_again_is_asked_for_every_dictionary_and_seed() -> None:
     assert sorted(asked) == sorted((n, s) for n in (z.names[0], "placebo 1") for s in (0, 1))
     again = InferenceSubject(model_of(), pictures())
     assert found == PlaceboDictionary().refute(again, (0, 1))
+    for capability in (HasOutcomes, HasRegionPrompts, HasLinearView):
+        assert isinstance(subject, capability)
+
+
+def test_turned_region_prompts_are_the_models_alone() -> None:
+    """A loss that compares with the classes keeps the real ones."""
+    model = model_of()
+    of_the_loss, before = model.prompts, model.prompts.classes.clone()
+    turn_region_prompts(model, 0)
+    assert torch.equal(of_the_loss.classes, before)
+    assert not torch.allclose(model.prompts.classes, before)
+    assert torch.equal(model.prompts.confounders, of_the_loss.confounders)
 
 
 def test_words_are_replaced_by_as_many_words() -> None:

@@ -238,7 +238,7 @@ def test_a_refuter_of_stays_is_told_to_give_what_it_is_for() -> None:
 def test_the_verdict_is_right_in_95_of_100_worlds(estimators, right) -> None:
     refuters = (PlaceboDictionary(), RandomCommonCause())
     verdicts = [
-        overall(list(refute(ScmSubject(scm, one, count=2000), refuters, (0, 1))))
+        overall(refute(ScmSubject(scm, one, count=2000), refuters, (0, 1)))
         for scm, one in zip(worlds(), cycle(estimators), strict=False)
     ]
     assert verdicts.count(right) >= 0.95 * WORLDS, {v: verdicts.count(v) for v in verdicts}
@@ -353,6 +353,43 @@ def test_what_cannot_be_asked_says_so() -> None:
         Subset(1.0)
     with pytest.raises(ConfigurationError, match="at least one seed"):
         PlaceboDictionary().refute(subject, ())
+
+
+class Untouched(ScmSubject):
+    """A subject that must not be estimated."""
+
+    def estimate(self, confounders, seed=0):
+        raise AssertionError("something was estimated")
+
+
+@pytest.mark.parametrize(
+    ("refuters", "seeds", "error", "words"),
+    [
+        ([PlaceboDictionary(), LeaveOneOut("zz")], (0,), UnknownNameError, "confounder 'zz'"),
+        ([PlaceboDictionary()], (), ConfigurationError, "at least one seed"),
+        ([PlaceboRegions()], (), ConfigurationError, "at least one seed"),
+        ([], (0,), ConfigurationError, "at least one refuter"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anything_is(refuters, seeds, error, words) -> None:
+    with pytest.raises(error, match=words):
+        refute(Untouched(confounded_world(), count=50), refuters, seeds)
+
+
+def test_one_patient_alone_is_refused_before_anything_is_asked() -> None:
+    subject = Untouched(confounded_world(), count=1)
+    with pytest.raises(ConfigurationError, match="at least two groups"):
+        refute(subject, [PlaceboDictionary()], (0,))
+
+
+def test_the_answers_are_there_when_it_returns() -> None:
+    seen = []
+    refuters = (PlaceboDictionary(), RandomCommonCause())
+    found = refute(
+        ScmSubject(confounded_world(), count=500), refuters, (0,), lambda *done: seen.append(done)
+    )
+    assert [one.name for one in found] == [one.name for one in refuters]
+    assert seen == [(1, 2), (2, 2)]
 
 
 def test_a_changed_dictionary_needs_a_change() -> None:

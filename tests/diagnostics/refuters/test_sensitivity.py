@@ -13,6 +13,8 @@ from sklearn.linear_model import LinearRegression
 
 from deconfound.diagnostics.refuters import HasLinearView, ScmSubject, UnobservedConfounder
 from deconfound.diagnostics.refuters.base import LinearView
+from deconfound.diagnostics.refuters.interval import resampled
+from deconfound.diagnostics.refuters.resampled_effects import resampled_effects
 from deconfound.diagnostics.refuters.sensitivity import (
     LinearEffect,
     adjusted_for,
@@ -112,16 +114,31 @@ def test_residuals_are_orthogonal_to_the_controls() -> None:
     assert np.abs(controls.T @ residuals(g.normal(size=30), controls)).max() < 1e-10
 
 
-class Linear:
-    """A subject with a linear view and nothing else."""
+@given(seed=seeds)
+def test_an_effect_of_resampled_units_is_that_of_repeated_rows(seed) -> None:
+    y, d, x, _ = drawn(seed, 0.5, 0.5)
+    controls = x.softmax(dim=1)  # collinear with the constant, as probabilities are
+    weights = resampled(1, torch.arange(60) // 3, replicates=4, seed=seed)[1]
+    found = resampled_effects(LinearView(y, d, controls), weights)
+    for row, times in enumerate(weights.long()):
+        units = torch.arange(60).repeat_interleave(times)
+        effect = linear_effect(y[units], d[units], controls[units])
+        assert found.estimate[row] == pytest.approx(effect.estimate, rel=1e-6, abs=1e-9)
+        assert found.scale[row] == pytest.approx(effect.scale, rel=1e-6)
 
-    def __init__(self, to_outcome: float, effect: float) -> None:
+
+class Linear:
+    """A subject with a linear view and nothing else; each patient is shown in so many frames."""
+
+    def __init__(
+        self, to_outcome: float, effect: float, patients: int = 2000, frames: int = 1
+    ) -> None:
         g = torch.Generator().manual_seed(0)
-        reading = (3 * torch.randn(2000, 3, generator=g).double()).softmax(dim=1)
-        d = reading[:, 0] + torch.randn(2000, generator=g)
-        y = effect * d + to_outcome * reading[:, 0] + torch.randn(2000, generator=g)
-        self.view = LinearView(y, d, reading)
-        self.groups = torch.arange(2000)
+        reading = (3 * torch.randn(patients, 3, generator=g).double()).softmax(dim=1)
+        d = reading[:, 0] + torch.randn(patients, generator=g)
+        y = effect * d + to_outcome * reading[:, 0] + torch.randn(patients, generator=g)
+        self.view = LinearView(*(part.repeat_interleave(frames, dim=0) for part in (y, d, reading)))
+        self.groups = torch.arange(patients).repeat_interleave(frames)
 
     def dictionary(self):
         from deconfound.types import Confounders
@@ -131,8 +148,24 @@ class Linear:
     def estimate(self, confounders, seed=0):
         return torch.zeros(2000)
 
-    def linear_view(self, confounders):
+    def linear_view(self, confounders, seed=0):
         return self.view
+
+
+def test_more_frames_of_the_same_patients_tell_nothing_more() -> None:
+    """The interval is over patients; over frames it would be four times as narrow."""
+    once = UnobservedConfounder().refute(Linear(0.5, 0.3, patients=100))
+    often = UnobservedConfounder().refute(Linear(0.5, 0.3, patients=100, frames=16))
+    for end in ("effect", "low", "high"):
+        assert getattr(often, end) == pytest.approx(getattr(once, end), abs=1e-9)
+
+
+def test_two_patients_are_too_few_to_be_resampled() -> None:
+    subject = Linear(0.5, 1.0, patients=40)
+    subject.groups = torch.cat([torch.zeros(2), torch.ones(38)])
+    found = UnobservedConfounder().refute(subject, (0,))
+    assert found.to_json()["effect"] is None
+    assert "give more patients" in found.reason
 
 
 @pytest.mark.parametrize(
