@@ -86,6 +86,14 @@ class Registry(Generic[T]):
             f"the registry's `register(name)` so that a saved model can find it again"
         )
 
+    def parameters(self, name: str) -> Mapping[str, inspect.Parameter]:
+        """Return what the constructor of ``name`` can be given by name, in its order.
+
+        Raises:
+            UnknownNameError: a name that is not registered.
+        """
+        return _named_parameters(self[name])
+
     def build(self, spec: str | Mapping[str, Any], **offered: Any) -> T:
         """Build from a name, or from a mapping with ``name`` and the constructor's own arguments.
 

@@ -39,5 +39,11 @@ def test_importing_the_package_is_cheap() -> None:
     assert found.stdout.strip() == "[]"
 
 
+def test_the_package_is_a_command() -> None:
+    asked = [sys.executable, "-m", "deconfound", "packs"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert "endoscopy: 5 classes, 12 confounders" in found.stdout
+
+
 def test_a_typo_is_an_attribute_error() -> None:
     assert not hasattr(deconfound, "CausalSegmentr")

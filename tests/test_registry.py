@@ -30,6 +30,13 @@ def test_build_by_name_by_mapping_and_with_what_the_surroundings_offer(shapes) -
     assert shapes.build({"name": "circle", "radius": 5}, radius=3).radius == 5
 
 
+def test_what_a_constructor_takes_is_known_without_building_it(shapes) -> None:
+    assert list(shapes.parameters("circle")) == ["radius", "colour"]
+    assert shapes.parameters("circle")["colour"].default == "red"
+    with pytest.raises(UnknownNameError, match="did you mean circle"):
+        shapes.parameters("cirle")
+
+
 def test_the_name_of_an_instance_finds_its_class_again(shapes) -> None:
     assert shapes.name_of(shapes.build("circle", radius=1)) == "circle"
     assert list(shapes) == ["circle", "point"]

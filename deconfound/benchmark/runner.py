@@ -18,9 +18,8 @@ from deconfound.benchmark.scoring import by_cell, score
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.benchmark.worlds import DISTRIBUTIONS, scored_images, training_images
 from deconfound.errors import RunFolderError
-from deconfound.training.adjusting import build_adjustment
-from deconfound.training.engine import fit
-from deconfound.training.fitting import fit_parts
+from deconfound.training.distributed import launch
+from deconfound.training.model_training import ModelTraining
 from deconfound.training.progress import Watcher
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings
@@ -106,19 +105,19 @@ def run_cell(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Wat
     torch.manual_seed(cell.seed)
     parts = {"selector": "all", "intervention": "identity", **method.parts}
     model = CausalSegmenter(DECODER, pack, "mini", classes=1 + len(pack.class_names), **parts)
-    fit_parts(model, images.train)
-    run = RunFolder.create(folder, {"cell": cell.name}, resume=(folder / "config.json").exists())
-    fit(
+    loop = _loop(settings, cell)
+    training = ModelTraining(
         model,
         CausalLoss(model.prompts, "ce+dice", method.lambda_causal, 0.0),
         images.train,
         images.validation,
-        _loop(settings, cell),
-        run,
-        watcher,
-        method=cell.method,
-        adjustment=build_adjustment(method.adjustment, model, images.train, pack),
+        loop,
+        RunFolder.create(folder, {"cell": cell.name}, resume=(folder / "config.json").exists()),
+        launch(loop),
+        method.adjustment,
+        cell.method,
     )
+    training.train(training.prepare(), watcher)
     dice = {}
     for distribution in DISTRIBUTIONS:
         sample = scored_images(cell.world, distribution, cell.seed, settings)

@@ -66,6 +66,10 @@ class TextPromptDictionary(ConfounderDictionary):
             embeddings = embeddings - self.prior @ embeddings
         return Confounders(embeddings, self.prior, self.names)
 
+    def weigh(self, prior: Sequence[float] | Tensor | None) -> None:
+        """Hold another P(z); what it may be, and the errors, are those of the constructor."""
+        self.prior.copy_(as_prior(prior, self.names))
+
     def options(self) -> dict[str, Any]:
         """Return names, centre and dim; embeddings and prior are in the state dict."""
         dim = self.embeddings.shape[1]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from deconfound.training.fitting import fit_parts
     from deconfound.training.history import EpochRecord, History
     from deconfound.training.metrics import MethodResult, Scores, ScoresRow, SegmentationMetrics
+    from deconfound.training.model_training import ModelTraining
+    from deconfound.training.priors import fit_prior
     from deconfound.training.processes import is_main_process
     from deconfound.training.progress import TrainingProgress
     from deconfound.training.report import ReportContext, write_report
@@ -32,6 +34,7 @@ _HOME = {
     "EpochRecord": "history",
     "History": "history",
     "MethodResult": "metrics",
+    "ModelTraining": "model_training",
     "ReportContext": "report",
     "RunFolder": "run_folder",
     "Schedule": "schedule",
@@ -44,6 +47,7 @@ _HOME = {
     "evaluate": "evaluation",
     "fit": "engine",
     "fit_parts": "fitting",
+    "fit_prior": "priors",
     "is_main_process": "processes",
     "launch": "distributed",
     "learning_rate_factor": "schedule",
@@ -58,6 +62,7 @@ __all__ = [
     "EpochRecord",
     "History",
     "MethodResult",
+    "ModelTraining",
     "ReportContext",
     "RunFolder",
     "Schedule",
@@ -70,6 +75,7 @@ __all__ = [
     "evaluate",
     "fit",
     "fit_parts",
+    "fit_prior",
     "is_main_process",
     "launch",
     "learning_rate_factor",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from deconfound.errors import ConfigurationError
@@ -15,6 +16,7 @@ from deconfound.training.calibrating import fitted_temperature
 from deconfound.training.loading import ImageDataset
 from deconfound.training.reading import TEMPERATURE, Watch, embed, named_confounders
 from deconfound.training.transplanting import transplanted_share
+from deconfound.training.what_was_read import WhatWasRead
 
 NEARLY_EQUAL = 0.98
 """Share of the images above which an effective sample size says that weights do nothing."""
@@ -27,7 +29,21 @@ def build_adjustment(
     pack: PromptPack,
     progress: Watch | None = None,
 ) -> Adjustment:
-    """Build what the settings ask for.
+    """Build what the settings ask for: read the images, and adjust by what they say.
+
+    Args and errors are those of `read_images`.
+    """
+    return adjustment_by(read_images(settings, model, images, pack, progress), pack)
+
+
+def read_images(
+    settings: AdjustmentSettings,
+    model: Any,
+    images: ImageDataset,
+    pack: PromptPack,
+    progress: Watch | None = None,
+) -> WhatWasRead:
+    """Read in the training images what the settings leave to them: weights, and a share.
 
     Args:
         settings: which parts, and how much of each.
@@ -46,19 +62,37 @@ def build_adjustment(
             "calibrate: expected weighting by loss or sampler, whose reading is calibrated, found "
             "none; add the weighting, or leave calibrate out"
         )
-    operations, drawn = drawable(pack)
-    notes = drawn if settings.render or settings.calibrate else ()
-    weights = None
+    weights, temperature, notes = None, None, tuple[str, ...]()
     if settings.weighs:
-        weights, told = _balanced(settings, model, images, pack, progress)
-        notes += told
+        weights, temperature, notes = _balanced(settings, model, images, pack, progress)
     share = settings.transplant
     if share == "auto":
         share, told = transplanted_share(model, images, weights, settings.margin, progress)
         notes += told
+    return WhatWasRead(
+        settings=settings,
+        images=len(images),
+        weights=None if weights is None else tuple(weights.tolist()),
+        temperature=temperature,
+        transplant=share,
+        notes=notes,
+    )
+
+
+def adjustment_by(told: WhatWasRead, pack: PromptPack) -> Adjustment:
+    """Return the adjustment that the images' reading comes to; nothing is read again.
+
+    Args:
+        told: from `read_images`, in this process or in one before it.
+        pack: says which confounders can be drawn, and by what.
+    """
+    settings = told.settings
+    operations, drawn = drawable(pack)
+    notes = (*(drawn if settings.render or settings.calibrate else ()), *told.notes)
+    weights = None if told.weights is None else torch.tensor(told.weights, dtype=torch.float32)
     doing: list[Doing] = []
-    if share:
-        doing.append(Transplant(share, settings.tone, margin=settings.margin))
+    if told.transplant:
+        doing.append(Transplant(told.transplant, settings.tone, margin=settings.margin))
     if settings.restyle:
         doing.append(Restyle(settings.restyle))
     if settings.render and operations:
@@ -73,8 +107,11 @@ def _balanced(
     images: ImageDataset,
     pack: PromptPack,
     progress: Watch | None,
-) -> tuple[Tensor, tuple[str, ...]]:
-    """Return weights under which classes and confounders go apart, and what they cost."""
+) -> tuple[Tensor, float, tuple[str, ...]]:
+    """Return weights under which classes and confounders go apart.
+
+    Beside them stand the temperature of the reading, and what a reader should know.
+    """
     temperature, notes = TEMPERATURE, list[str]()
     if settings.calibrate:
         temperature = fitted_temperature(model, images, pack, progress)
@@ -92,7 +129,7 @@ def _balanced(
             "weights are nearly equal, and balancing does next to nothing: either classes and "
             "confounders do not go together, or the model does not tell the confounders apart"
         )
-    return report.weights.float(), tuple(notes)
+    return report.weights.float(), temperature, tuple(notes)
 
 
 def drawable(pack: PromptPack) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -24,6 +24,7 @@ from torch.optim import Optimizer
 from deconfound.errors import RunFolderError
 from deconfound.training.files import write_atomically
 from deconfound.training.history import EpochRecord
+from deconfound.training.same_settings import refuse_other_settings
 from deconfound.training.settings import HARMLESS, TrainingSettings
 
 FORMAT = 1
@@ -77,7 +78,8 @@ def load_state(
             f"{path}: expected a state to go on from, found weights alone; restore the file, or "
             f"delete {path.parent} to train this method from its first epoch"
         )
-    _require_same_settings(path, header["settings"], settings)
+    then, now = header["settings"], settings.model_dump()
+    refuse_other_settings(path, "run that is resumed", then, now, HARMLESS)
     _load_module(path, module, _under("module.", tensors))
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in _under("optimizer.", tensors).items():
@@ -107,12 +109,7 @@ def _write(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) ->
     # A copy of its own for every name: safetensors refuses storages that several names share.
     own = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
     metadata = {"deconfound": json.dumps(header, allow_nan=False)}
-
-    def write(partial: Path) -> None:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        save_file(own, partial, metadata)
-
-    write_atomically(path, write)
+    write_atomically(path, lambda partial: save_file(own, partial, metadata))
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -144,18 +141,3 @@ def _load_module(path: Path, module: nn.Module, tensors: dict[str, Tensor]) -> N
         )
     with torch.no_grad():
         module.load_state_dict(tensors)
-
-
-def _require_same_settings(path: Path, found: dict[str, Any], settings: TrainingSettings) -> None:
-    asked = settings.model_dump()
-    keys = sorted((found.keys() | asked.keys()) - HARMLESS)
-    different = [
-        f"{k} ({found.get(k)} then, {asked.get(k)} now)"
-        for k in keys
-        if found.get(k) != asked.get(k)
-    ]
-    if different:
-        raise RunFolderError(
-            f"{path}: expected the settings of the run that is resumed, found other values of "
-            f"{', '.join(different)}; give the same settings, or choose another --out"
-        )

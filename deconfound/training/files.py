@@ -17,12 +17,14 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Let ``write`` fill a neighbouring file, flush it to the disk, then rename it to ``path``.
 
     The neighbour's name is fixed, so that what a killed run left is overwritten by the next one.
+    The folder is made where it is missing.
 
     Raises:
         RunFolderError: the folder cannot be written.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
         with partial.open("rb+") as file:
             os.fsync(file.fileno())

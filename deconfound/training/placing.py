@@ -27,6 +27,8 @@ checkpoints/<method>/last.safetensors
                                    everything needed to go on after the last finished epoch
 checkpoints/<method>/best.safetensors
                                    weights of the best epoch on held-out training-site patients
+checkpoints/<method>/read.json     what the adjustment read in the training images before the first
+                                   step: a weight for each image, the share of transplanted lesions
 refute/                            record and page of `deconfound refute`, once it was asked
 
 A killed run goes on where it stopped when the same command is given again with

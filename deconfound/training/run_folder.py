@@ -62,7 +62,7 @@ class RunFolder:
         if resume:
             refuse_nothing(path)
             run = cls.open(path)
-            _require_same(run, config, set(may_differ), usual)
+            _require_same(run, config, may_differ, usual)
             return run
         refuse_occupied(path)
         build(path, config)
@@ -97,7 +97,7 @@ class RunFolder:
             refuse_nothing(path)
             run = cls.open(path)
             if config is not None:
-                _require_same(run, json.loads(json.dumps(dict(config))), set(may_differ), usual)
+                _require_same(run, json.loads(json.dumps(dict(config))), may_differ, usual)
         refuse_unwritable(path)
 
     @classmethod
@@ -160,6 +160,10 @@ class RunFolder:
         """Return where the best epoch's weights are kept."""
         return self.path / "checkpoints" / method / "best.safetensors"
 
+    def what_was_read(self, method: str) -> Path:
+        """Return where that is kept which the training images said before the first step."""
+        return self.path / "checkpoints" / method / "read.json"
+
     def metrics(self) -> list[dict[str, Any]]:
         """Read every whole line of ``metrics.jsonl``; a line cut short by a kill is left out.
 
@@ -217,14 +221,8 @@ class RunFolder:
 def _require_same(
     run: RunFolder,
     config: Mapping[str, Any],
-    may_differ: set[str],
+    may_differ: Iterable[str],
     usual: Mapping[str, Any] | None,
 ) -> None:
-    keys = (set(run.config) | set(config)) - may_differ
     then = {**(usual or {}), **run.config}
-    refuse_other_settings(
-        run.path,
-        "run that is resumed",
-        {key: then.get(key) for key in keys},
-        {key: config.get(key) for key in keys},
-    )
+    refuse_other_settings(run.path, "run that is resumed", then, config, may_differ)

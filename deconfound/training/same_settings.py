@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,29 @@ from deconfound.training.files import unwritable, write_json
 
 
 def refuse_other_settings(
-    folder: Path, what: str, then: Mapping[str, Any], now: Mapping[str, Any]
+    folder: Path,
+    what: str,
+    then: Mapping[str, Any],
+    now: Mapping[str, Any],
+    may_differ: Iterable[str] = (),
 ) -> None:
     """Refuse to go on in a folder with other settings than it was begun with.
+
+    What says where a run is, and not what it learns, may differ: its accelerator and its loading
+    processes (`HARMLESS`), and what a command has of that kind.
 
     Args:
         folder: for the error.
         what: what is gone on with, in words ("run that is resumed").
         then: settings that it was begun with, JSON-like.
         now: settings that are given.
+        may_differ: names of settings that are not compared; all are by default.
 
     Raises:
         RunFolderError: with every setting that differs.
     """
-    different = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
+    compared = {*then, *now}.difference(may_differ)
+    different = sorted(key for key in compared if then.get(key) != now.get(key))
     if different:
         told = ", ".join(
             f"{key} ({_short(then.get(key))} then, {_short(now.get(key))} now)" for key in different

@@ -24,7 +24,7 @@ class TrainingSettings(BaseModel):
         gradient_clip: largest norm of the gradient; None leaves it alone.
         intervention_start: share of the epochs before intervention and causal loss turn on.
         precision: ``32-true`` or ``bf16-mixed``.
-        accelerator: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        accelerator: ``auto``, ``cpu``, ``cuda`` or ``mps``; a run may go on on another one.
         devices: processes per node, or ``auto`` for all devices there are.
         num_nodes: machines.
         seed: epoch order, initialisation and augmentation follow from it.
@@ -57,5 +57,6 @@ class TrainingSettings(BaseModel):
         return Schedule(self.epochs, self.intervention_start)
 
 
-#: Settings that may change between a run and its resumption: they leave the weights alone.
-HARMLESS = frozenset({"workers"})
+#: Settings that may change between a run and its resumption: they say where, not what is learned.
+#: A checkpoint knows no device; on another accelerator a run goes on, though to other bits.
+HARMLESS = frozenset({"workers", "accelerator"})

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from deconfound.errors import ConfigurationError, unknown_name
+from deconfound.estimators.levels import Level
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.settings import TrainingSettings
 
@@ -40,14 +41,25 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
         image_size: side of the training images, in pixels.
         train_tower: frozen, all, or how many of the tower's last blocks are trained.
         alpha: share of locations that MTRS keeps.
-        depth: intervention layers.
-        heads: attention heads of each.
-        temperature: of the attention over confounders; large values weigh by the prior.
-        merge: how the intervention joins the regions; replace is the literal equation.
+        intervention: layer of mcdrl and adjusted: cross_attention, the published one; gated_mlp,
+            film or translation, an A(f, z) that is summed over z; prior_only, front_door, erasure,
+            leace or identity: docs/interventions.md, docs/literature.md.
+        estimator: how gated_mlp, film or translation is summed over z: enumeration, their default;
+            monte_carlo, prior_mean, attention, or standardisation.
+        average: where that sum is taken: of the features, before the decoder; of its logits or
+            probabilities, behind it, at a pass of the decoder for each confounder.
+        depth: layers of cross_attention.
+        heads: attention heads of cross_attention and front_door.
+        temperature: of their attention over confounders; large values weigh by the prior.
+        merge: how cross_attention joins the regions; replace is the literal equation.
         dictionary: of our methods: text, the pack's prompts; class_means, the lesion classes;
             kmeans, as many clusters of the training images as the pack has prompts; learned, as
             many trained vectors: docs/literature.md.
         centre: subtract the mean prompt embedding from the dictionary of text.
+        prior: P(z) of that dictionary: uniform; empirical, how often each confounder occurs among
+            the training images, which of text the vision-language model reads; or a number for
+            each of the pack's confounders, as blur=1 blood=0.5 and so on. By default empirical for
+            kmeans and class_means, uniform for the others.
         level_intervention: of our methods, on every map that the decoder reads: none; statistics,
             channel statistics of a drawn confounder; erasure, of what says which confounder it is,
             in closed form; mixstyle, statistics mixed between pictures: docs/interventions.md.
@@ -82,12 +94,16 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
     image_size: int = Field(96, ge=32)
     train_tower: Literal["frozen", "all"] | int = "frozen"
     alpha: float = Field(0.5, gt=0, le=1)
+    intervention: str = "cross_attention"
+    estimator: str | None = None
+    average: Level = "feature"
     depth: int = Field(3, ge=1, le=5)
     heads: int = Field(8, ge=1)
     temperature: float = Field(1.0, gt=0)
     merge: Literal["gated", "add", "replace"] = "gated"
     dictionary: Literal["text", "class_means", "kmeans", "learned"] = "text"
     centre: bool = False
+    prior: tuple[str, ...] = ()
     level_intervention: Literal["none", "statistics", "erasure", "mixstyle"] = "none"
     segmentation_loss: Literal["ce", "ce+dice"] = "ce+dice"
     lambda_causal: float = Field(0.5, ge=0)

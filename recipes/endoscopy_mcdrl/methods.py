@@ -15,13 +15,18 @@ from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.packs import PromptPack
 from deconfound.rivals import Rival, rivals
 from deconfound.training.adjusting import build_adjustment
-from deconfound.training.adjustment import Adjustment
+from deconfound.training.adjustment import Adjustment, AdjustmentSettings
+from deconfound.training.distributed import Fabric
 from deconfound.training.loading import ImageDataset
+from deconfound.training.model_training import ModelTraining
 from deconfound.training.reading import Watch
+from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings
 
 from .cohort import Cohort
 from .config import RecipeConfig
+from .parts import OWN_LAYER, our_parts
+from .priors import is_read
 
 Setting = Mapping[str, Any]
 """A method's hyper-parameters: settings of the recipe for ours, a constructor's for a rival."""
@@ -73,9 +78,6 @@ GRIDS: dict[str, tuple[Setting, ...]] = {
 """What is searched for ours; as many settings as for every rival (`deconfound.rivals.TRIALS`), but
 for the two ablations, which are not tuned."""
 
-ONE_LOCATION = 32
-"""Pixels of an image whose deepest map is a single location."""
-
 
 def method_names() -> tuple[str, ...]:
     """Return every method there is, ours first."""
@@ -90,9 +92,22 @@ def require_methods(names: Sequence[str]) -> None:
 
 
 def title_of(method: str, config: RecipeConfig | None = None) -> str:
-    """Return a method in words; a run that chose its epochs by the held-out site says so."""
+    """Return a method in words.
+
+    Ours with another layer than the published one is not called as if it were; a run that chose
+    its epochs by the held-out site says so.
+    """
     title = TITLES.get(method) or rivals[_rival_name(method)].title
-    return f"{title} (oracle)" if config is not None and config.oracle else title
+    if config is None:
+        return title
+    if takes_layer(method) and config.intervention != "cross_attention":
+        title = f"{title}, {config.intervention}"
+    return f"{title} (oracle)" if config.oracle else title
+
+
+def takes_layer(method: str) -> bool:
+    """Say whether a method has the layer that is asked for; rivals bring their own."""
+    return method in GRIDS and method not in OWN_LAYER
 
 
 def source_of(method: str) -> tuple[str, str]:
@@ -136,13 +151,13 @@ def build_model(
     """Build the segmenter of one method; the same seed gives all of them the same decoder.
 
     The baseline keeps tower, decoder and the text-aligned map that joins the pyramid; it has
-    neither selection nor intervention. What is made from images, a dictionary or a level
-    intervention, is empty until :func:`~deconfound.training.fitting.fit_parts` has shown it some.
+    neither selection nor intervention. What is made from images, a dictionary or an intervention,
+    is empty until its training is prepared (`ModelTraining`).
     """
     vlm = vlms.load(config.vlm)
     torch.manual_seed(config.seed)
     if method in GRIDS:
-        parts = _our_parts(method, config, pack)
+        parts = our_parts(method, config, pack)
     else:
         parts = _rival(method, setting).parts(vlm, pack)
     return CausalSegmenter(
@@ -180,6 +195,30 @@ def build_criterion(
     return _rival(method, setting, ramp_steps=steps).criterion(model, loss, len(cohort.sites))
 
 
+def build_training(
+    method: str,
+    config: RecipeConfig,
+    model: CausalSegmenter,
+    cohort: Cohort,
+    run: RunFolder,
+    fabric: Fabric,
+    setting: Setting | None = None,
+) -> ModelTraining:
+    """Return the training of one method's model on a cohort, to be gone on with in ``run``."""
+    return ModelTraining(
+        model,
+        build_criterion(method, config, model, cohort, setting),
+        cohort.train,
+        cohort.validation,
+        loop_of(method, config),
+        run,
+        fabric,
+        adjusting_of(method, config),
+        method,
+        reads_prior=method in GRIDS and is_read(config),
+    )
+
+
 def build_method_adjustment(
     method: str,
     config: RecipeConfig,
@@ -187,54 +226,13 @@ def build_method_adjustment(
     images: ImageDataset,
     progress: Watch | None = None,
 ) -> Adjustment:
+    """Build what one method adjusts by, see `adjusting_of`."""
+    return build_adjustment(adjusting_of(method, config), model, images, model.pack, progress)
+
+
+def adjusting_of(method: str, config: RecipeConfig) -> AdjustmentSettings:
     """Return what one method adjusts by while it is trained; nothing but for ``adjusted``."""
-    if method != "adjusted":
-        return Adjustment()
-    return build_adjustment(config.adjustment, model, images, model.pack, progress)
-
-
-def _our_parts(method: str, config: RecipeConfig, pack: PromptPack) -> dict[str, Any]:
-    mtrs = {"name": "mtrs", "alpha": config.alpha}
-    cdrl = {
-        "name": "cross_attention",
-        "depth": config.depth,
-        "heads": config.heads,
-        "temperature": config.temperature,
-        "merge": "replace" if method == "mcdrl_literal" else config.merge,
-    }
-    return {
-        "selector": "all" if method == "mcdrl_without_mtrs" else mtrs,
-        "dictionary": _our_dictionary(config, len(pack.confounder_names)),
-        "intervention": "identity" if method == "mcdrl_without_cdrl" else cdrl,
-        "level_intervention": _our_level_intervention(config),
-    }
-
-
-def _our_dictionary(config: RecipeConfig, size: int) -> dict[str, Any]:
-    """Return the dictionary that is asked for; one without words is as large as the pack's."""
-    if config.centre and config.dictionary != "text":
-        raise ConfigurationError(
-            f"--centre: expected the dictionary text, whose prompts have a mean in common, found "
-            f"{config.dictionary}; leave one of the two flags out"
-        )
-    options: dict[str, dict[str, Any]] = {
-        "text": {"centre": config.centre},
-        "class_means": {},
-        "kmeans": {"clusters": size, "seed": config.seed},
-        "learned": {"size": size, "seed": config.seed},
-    }
-    return {"name": config.dictionary, **options[config.dictionary]}
-
-
-def _our_level_intervention(config: RecipeConfig) -> str | None:
-    """Return the level intervention that is asked for."""
-    asked = config.level_intervention
-    if asked in ("statistics", "mixstyle") and config.image_size <= ONE_LOCATION:
-        raise ConfigurationError(
-            f"--level-intervention {asked}: expected images of more than {ONE_LOCATION} pixels, so "
-            f"that the deepest map has a deviation, found --image-size {config.image_size}"
-        )
-    return None if asked == "none" else asked
+    return config.adjustment if method == "adjusted" else AdjustmentSettings.off()
 
 
 def _rival(method: str, setting: Setting | None = None, **offered: Any) -> Rival:

@@ -75,7 +75,9 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
             images,
             validation,
             loop_of(method, settings),
-            RunFolder.create(folder, settings.model_dump(mode="json"), begun, HARMLESS),
+            RunFolder.create(
+                folder, settings.model_dump(mode="json"), begun, HARMLESS, RecipeConfig.usual()
+            ),
             watcher,
             method=method,
             fabric=fabric,

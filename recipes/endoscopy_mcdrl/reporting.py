@@ -25,7 +25,8 @@ from deconfound.types import Explanation
 from .cohort import Cohort, ImageSet
 from .config import RecipeConfig, load_profile
 from .console import note
-from .methods import title_of
+from .methods import takes_layer, title_of
+from .parts import described
 
 FAMILIAR = "endoscopy"
 """The one modality that mini has seen."""
@@ -129,6 +130,7 @@ def _summary(config: RecipeConfig, pack: PromptPack, cohort: Cohort) -> dict[str
         "Data": cohort.source,
         "Vision-language model": f"{config.vlm}, tower {config.train_tower}",
         "Decoder": config.decoder,
+        **({"Intervention": described(config)} if any(map(takes_layer, config.methods)) else {}),
         "Prompt pack": pack.name if config.pack == pack.name else f"{pack.name} ({config.pack})",
         "Training": f"{config.epochs} epochs, batches of {config.batch_size}, seed {config.seed}",
     }

@@ -19,27 +19,19 @@ from deconfound.training import (
     RunFolder,
     TrainingProgress,
     evaluate,
-    fit,
     launch,
     results_json,
     results_table,
 )
 from deconfound.training.distributed import Fabric
-from deconfound.training.fitting import fit_parts
 from deconfound.training.settings import HARMLESS
 
 from .cohort import Cohort, assemble
 from .config import RecipeConfig
 from .console import counting, note
 from .flags import parse_config
-from .methods import (
-    build_criterion,
-    build_method_adjustment,
-    build_model,
-    loop_of,
-    require_methods,
-    title_of,
-)
+from .methods import build_model, build_training, require_methods, title_of
+from .parts import require_parts
 from .reporting import Trained, report, unfamiliar
 
 # What may differ between a run and its resumption.
@@ -53,6 +45,7 @@ def main(arguments: Sequence[str]) -> None:
     started = time.monotonic()
     require_methods(config.methods)
     pack = PromptPack.load(config.pack)
+    require_parts(config, pack)
     _introduce(config, pack, console)
     fabric = launch(config)
     out = fabric.broadcast(_place(config))  # a default holds the time, which processes read apart
@@ -91,29 +84,12 @@ def _train_one(
     console: Console,
 ) -> Trained:
     """Train one method, keep its model, and score it on the held-out site."""
-    fabric.to_device(model)  # where it reads the training images before it is trained on them
-    criterion = build_criterion(method, config, model, cohort)
-    counting(console, "fitting", lambda progress: fit_parts(model, cohort.train, progress))
-    adjustment = counting(
-        console,
-        "reading",
-        lambda progress: build_method_adjustment(method, config, model, cohort.train, progress),
-    )
+    training = build_training(method, config, model, cohort, run, fabric)
+    adjustment = counting(console, "reading", training.prepare)
     for remark in adjustment.notes:
         note(console, f"{title_of(method, config)}: {remark}")
     with TrainingProgress(console) as progress:
-        history = fit(
-            model,
-            criterion,
-            cohort.train,
-            cohort.validation,
-            loop_of(method, config),
-            run,
-            progress,
-            method=method,
-            fabric=fabric,
-            adjustment=adjustment,
-        )
+        history = training.train(adjustment, progress)
     if fabric.is_global_zero:
         model.save_pretrained(run.model_path(method))
     result = evaluate(

@@ -45,6 +45,10 @@ def test_the_prior_is_normalised_and_uniform_by_default() -> None:
     )
     weighted = TextPromptDictionary(NAMES, torch.randn(3, 4), prior=[2, 1, 1])
     assert weighted().prior.tolist() == pytest.approx([0.5, 0.25, 0.25])
+    weighted.weigh([1, 1, 2])
+    assert weighted().prior.tolist() == pytest.approx([0.25, 0.25, 0.5])
+    with pytest.raises(ConfigurationError, match="expected 3 numbers"):
+        weighted.weigh([1, 1])
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from tests.tiny import tiny_vlm
 
 QUICK = ["--epochs", "1", "--image-size", "64", "--batch-size", "8", "--depth", "1", "--heads", "4",
          "--images-per-site", "8"]  # fmt: skip
-LATER = ("dictionary", "level_intervention", "calibrate")
+LATER = ("dictionary", "level_intervention", "calibrate", "intervention", "estimator", "average",
+         "prior")  # fmt: skip
 
 
 def asked(weights: Path, out: Path, *more: str) -> list[str]:

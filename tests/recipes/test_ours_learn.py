@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,19 +11,11 @@ from torch.utils.data import default_collate
 
 from deconfound import CausalSegmenter
 from deconfound.packs import PromptPack
-from deconfound.training import RunFolder, fit
-from deconfound.training.fitting import fit_parts
+from deconfound.training import RunFolder, launch
 from deconfound.training.loading import ImageDataset
 from recipes.endoscopy_mcdrl.cohort import assemble
 from recipes.endoscopy_mcdrl.config import RecipeConfig
-from recipes.endoscopy_mcdrl.methods import (
-    build_criterion,
-    build_method_adjustment,
-    build_model,
-    configured,
-    grid_of,
-    loop_of,
-)
+from recipes.endoscopy_mcdrl.methods import build_model, build_training, configured, grid_of
 
 GAIN = 0.3
 """By how much Dice rises on the pictures that are trained on."""
@@ -42,17 +35,12 @@ def test_it_learns(method, tmp_path):
     pack = PromptPack.load(config.pack)
     cohort = assemble(config, pack, lambda done, total: None)
     model = build_model(method, config, pack, setting)
-    fit_parts(model, cohort.train)
+    cohort = replace(cohort, validation=cohort.train)  # what is learned, not what is generalised
+    run, fabric = RunFolder.create(tmp_path / "run", {}), launch(config)
+    training = build_training(method, config, model, cohort, run, fabric, setting)
+    adjustment = training.prepare()
     before = dice(model, cohort.train)
-    history = fit(
-        model,
-        build_criterion(method, config, model, cohort, setting),
-        cohort.train,
-        cohort.train,  # what is learned, not what is generalised
-        loop_of(method, config),
-        RunFolder.create(tmp_path / "run", {}),
-        adjustment=build_method_adjustment(method, config, model, cohort.train),
-    )
+    history = training.train(adjustment)
     after, seg = dice(model, cohort.train), history.curve("seg")
     assert after > before + GAIN, f"Dice was {before:.3f}, and is {after:.3f}"
     assert seg[-1] < seg[0] / 2

@@ -137,6 +137,25 @@ def test_the_best_setting_is_the_one_of_the_best_validation_dice(tmp_path):
     assert chosen == [trials[1]]  # the first of equals
 
 
+def test_models_that_lost_a_search_are_deleted_and_their_scores_stay(
+    tmp_path, tiny_weights, monkeypatch
+):
+    monkeypatch.setattr(commands, "run_work", lambda *_: None)
+    asked = {"methods": ("mcdrl", "dann"), "holdouts": SITES[:1], "seeds": 2}
+    study = commands.Study(tiny(tmp_path, tiny_weights, **asked))
+    store, trials = study.store, plan.trial_cells(study.settings, study.holdouts)
+    for cell, dice in zip(trials, (0.5, 0.7, 0.6, 0.9, 0.8, 0.7), strict=True):
+        store.finish(CellRecord(cell, dice, 0, 1.0, 1.0, "cpu"), made_up({cell.method: dice}))
+        store.model_path(cell).mkdir()
+        (store.model_path(cell) / "model.safetensors").write_bytes(b"weights")
+    repeats = study.compared()
+    assert [cell for cell in trials if store.model_path(cell).exists()] == [trials[1], trials[3]]
+    assert set(repeats) & set(trials) == {trials[1], trials[3]}
+    assert len(store.images(trials)) == len(trials) * len(made_up({"mcdrl": 0.5}))
+    assert [store.record(cell).validation_dice for cell in trials[:3]] == [0.5, 0.7, 0.6]
+    assert study.compared() == repeats
+
+
 class FakeStore:
     """Validation Dice by the place of a trial."""
 
@@ -226,22 +245,22 @@ def test_an_oracle_says_so_in_every_row(tmp_path, tiny_weights):
     assert any("ORACLE" in note for note in table.notes)
 
 
-def test_a_killed_cell_goes_on_however_it_is_shown(tmp_path, tiny_weights):
+def test_a_killed_cell_goes_on_wherever_it_runs_and_however_it_is_shown(tmp_path, tiny_weights):
     settings = tiny(tmp_path, tiny_weights)
     cell = Cell("baseline", str(tiny_weights), SITES[0])
     with pytest.raises(Killed):
         run_cell(cell, settings, KilledAfterAnEpoch())
     with pytest.raises(RunFolderError, match=r"alpha \(0.5 then, 0.3 now\)"):
         run_cell(cell, settings.model_copy(update={"alpha": 0.3}))
-    shown = settings.model_copy(update={"json_output": True, "pictures": False})
-    assert run_cell(cell, shown).cell == cell
+    elsewhere = {"json_output": True, "pictures": False, "accelerator": "cpu"}
+    assert run_cell(cell, settings.model_copy(update=elsewhere)).cell == cell
 
 
 def test_two_processes_do_not_train_one_cell(tmp_path, tiny_weights, monkeypatch, capsys):
     settings = tiny(tmp_path, tiny_weights)
     cell, store = Cell("baseline", str(tiny_weights), SITES[0]), Store.prepare(settings)
     record = CellRecord(cell, 0.5, 0, 1.0, 1.0, "cpu")
-    monkeypatch.setattr(run_cell_module, "fit", None)  # a second training would stumble on it
+    monkeypatch.setattr(run_cell_module, "build_model", None)  # a training would stumble
     with ThreadPoolExecutor(1) as pool:
         with store.alone(cell, print):
             waiting = pool.submit(run_cell, cell, settings)

@@ -323,6 +323,28 @@ def test_other_settings_cannot_resume(run: RunFolder, settings: TrainingSettings
     train(run, settings.model_copy(update={"workers": 1}))  # harmless
 
 
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("cpu", "auto"),
+        pytest.param("cpu", "cuda", marks=GPU),
+        pytest.param("cuda", "cpu", marks=GPU),
+    ],
+)
+def test_a_run_goes_on_on_another_accelerator(
+    run: RunFolder, settings: TrainingSettings, first: str, then: str
+) -> None:
+    with pytest.raises(Killed):
+        train(run, settings.model_copy(update={"accelerator": first}), progress=Deadly(2, 1))
+    begun = run.metrics()
+    _, history = train(run, settings.model_copy(update={"accelerator": then}))
+    assert [record.to_json() for record in history.records[:2]] == begun
+    assert [record.epoch for record in history.records] == list(range(5))
+
+
 def test_another_model_cannot_resume(run: RunFolder, settings: TrainingSettings) -> None:
     train(run, settings)
     sets = {"train_set": Disks(8, classes=3), "val_set": Disks(4, classes=3)}

@@ -18,7 +18,7 @@ def soft_edge(lesion: Tensor) -> Tensor:
     Returns:
         (B, 1, H, W) in [0, 1]; 0 beyond 1/24 of the width from the lesion.
     """
-    size = max(3, round(lesion.shape[-1] / 24) | 1)
+    size = max(3, edge_width(lesion) | 1)
     wide = F.max_pool2d(lesion[:, None].float(), size, 1, size // 2)
     return F.avg_pool2d(wide, size, 1, size // 2, count_include_pad=False)
 
@@ -38,4 +38,10 @@ def grown(lesion: Tensor, margin: float) -> Tensor:
 
 def dilated(lesion: Tensor, by: int) -> Tensor:
     """Return lesions (B, H, W) with all that lies within a square ``by`` pixels about them."""
-    return F.max_pool2d(lesion[:, None].float(), 2 * by + 1, 1, by)[:, 0] > 0
+    across = F.max_pool2d(lesion[:, None].float(), (1, 2 * by + 1), 1, (0, by))
+    return F.max_pool2d(across, (2 * by + 1, 1), 1, (by, 0))[:, 0] > 0
+
+
+def edge_width(image: Tensor) -> int:
+    """Return how far the edge of a lesion reaches, in pixels: 1/24 of the width."""
+    return max(1, round(image.shape[-1] / 24))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from deconfound.estimators.doing.edges import dilated
+from deconfound.estimators.doing.edges import dilated, edge_width
+
+UNBURNT = 0.9
+"""Share of a lesion's pixels that stay below white, however bright the place."""
 
 LEAST = 0.02
 """Brightness, in [0, 1] pixels, that every place is taken to have at least."""
@@ -17,7 +20,8 @@ def local_gain(image: Tensor, around: Tensor, lesion: Tensor) -> Tensor:
     Light and tint are multiplied onto tissue, so that a ratio of tissue here and there undoes the
     one and puts on the other, whatever the lesion's own colour (von Kries' rule). Both are medians
     in a ring about the lesion's place: a vignette, a shadow or a film elsewhere in the picture has
-    no part in them, nor has a hair across it.
+    no part in them, nor has a hair across it. A lesion is not lit until it burns out: where the
+    ring says so, as where its own lies on a black frame, all colours are held back alike.
 
     Args:
         image: (B, 3, H, W), where the lesions are.
@@ -29,13 +33,23 @@ def local_gain(image: Tensor, around: Tensor, lesion: Tensor) -> Tensor:
     """
     ring = _ring(lesion)
     own, other = _median(image, ring), _median(around, ring)
-    return torch.where(own.isnan() | other.isnan(), 1.0, other / own)[..., None, None]
+    factor = torch.where(own.isnan() | other.isnan(), 1.0, other / own)[..., None, None]
+    return factor / _burnt((image * factor).amax(dim=1), lesion)[:, None, None, None]
+
+
+def _burnt(brightness: Tensor, lesion: Tensor) -> Tensor:
+    """Return how many times too bright each lesion would be, (B,); 1 where it is not."""
+    bright = [
+        one[where].quantile(UNBURNT) if where.any() else one.new_ones(())
+        for one, where in zip(brightness, lesion, strict=True)
+    ]
+    return torch.stack(bright).clamp_min(1.0)
 
 
 def _ring(lesion: Tensor) -> Tensor:
     """Return what lies between 1/24 and 1/7 of the width from a lesion, (B, H, W)."""
-    width = lesion.shape[-1]
-    return dilated(lesion, max(1, round(width / 7))) & ~dilated(lesion, max(1, round(width / 24)))
+    far = max(1, round(lesion.shape[-1] / 7))
+    return dilated(lesion, far) & ~dilated(lesion, edge_width(lesion))
 
 
 def _median(image: Tensor, where: Tensor) -> Tensor:

@@ -1,23 +1,35 @@
-"""Surroundings without their lesion: it is painted over with what lies across the picture."""
+"""Surroundings without their lesion: it is painted over with tissue from beside it."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from deconfound.estimators.doing.base import Pictures
-from deconfound.estimators.doing.edges import grown, soft_edge
+from deconfound.estimators.doing.continuing import continued
+from deconfound.estimators.doing.edges import dilated, edge_width, grown, soft_edge
+from deconfound.estimators.doing.moves import MOVES
+from deconfound.estimators.doing.style import DARK
 
-MIRRORS: tuple[tuple[int, ...], ...] = ((-1,), (-2,), (-2, -1))
-"""Axes of a picture that are turned over: left-right, upside down, both."""
+PASSES = 3
+"""Patches that are laid one after the other: what the first leaves, the second may cover."""
+
+SIDE = 48
+"""Pixels, high and wide, of the small copies on which patches are compared."""
+
+SEAM = 3.0
+"""What a difference of colour at the seam counts, beside a share of the lesion left uncovered."""
 
 
 def paint_over(pictures: Pictures, margin: float = 0.0) -> Pictures:
-    """Replace each lesion by the mirrored picture, whichever of three mirrors shows least of it.
+    """Replace each lesion by a patch of its own picture, its colours continuing those around it.
 
-    The patch comes from the same picture, so it has its light, palette, sharpness and distance, and
-    lies as far from the centre as the lesion did. What of the lesion meets its own mirror image
-    stays, with its label: nothing is called normal tissue that is not.
+    The patch has the picture's own sharpness, noise and distance. It is the picture mirrored or
+    moved (`MOVES`), whichever covers most of the lesion with tissue and fits best at the seam; its
+    light and tint are then shifted smoothly to meet the seam all round, as in seamless cloning
+    (Pérez et al., Poisson image editing, SIGGRAPH 2003). What no patch covers, as where a lesion
+    fills the picture, stays with its label: nothing is called normal tissue that is not.
 
     Args:
         pictures: B of them.
@@ -26,20 +38,48 @@ def paint_over(pictures: Pictures, margin: float = 0.0) -> Pictures:
     Returns:
         Pictures of the same shapes; a class index is -1 where no lesion is left.
     """
-    lesion = pictures.mask > 0
-    region = grown(lesion, margin)
-    mirrored = torch.stack([lesion.flip(axes) for axes in MIRRORS])
-    best = (mirrored & region).flatten(2).sum(dim=2).argmin(dim=0)  # (B,)
-    patch = _pick([pictures.image.flip(axes) for axes in MIRRORS], best)
-    left = region & _pick(list(mirrored), best)
-    share = soft_edge(region) * ~left[:, None]
-    image = share * patch + (1 - share) * pictures.image
-    mask = torch.where(left, pictures.mask, 0)
+    image = pictures.image
+    # Drawn outlines are not exact, and half an edge beyond them a lesion can still be seen.
+    region = dilated(grown(pictures.mask > 0, margin), edge_width(image) // 2)
+    for _ in range(PASSES):
+        if region.any():
+            image, region = _patched(image, region)
+    mask = torch.where(region, pictures.mask, 0)
     remains = (mask > 0).flatten(1).any(dim=1)
     return Pictures(image, mask, torch.where(remains, pictures.class_index, -1))
 
 
-def _pick(choices: list[Tensor], best: Tensor) -> Tensor:
-    """Return for every row the one of several tensors (B, …) that is meant by ``best`` (B,)."""
-    rows = torch.arange(len(best), device=best.device)
-    return torch.stack(choices)[best, rows]
+def _patched(image: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+    """Lay one patch over each region (B, H, W); return the images, and what is left of it."""
+    width = edge_width(image)
+    near = dilated(region, width)
+    seam = dilated(near, width) & ~near
+    chosen = [MOVES[best] for best in _best(image, region, near, seam).tolist()]
+    patch = torch.stack([move(one) for move, one in zip(chosen, image, strict=True)])
+    unfit = torch.stack([move(one) for move, one in zip(chosen, near.float(), strict=True)]) > 0
+    patch = (patch + continued(image - patch, seam & ~unfit)).clamp(0, 1)
+    share = soft_edge(region) * ~unfit[:, None]
+    return share * patch + (1 - share) * image, region & unfit
+
+
+def _best(image: Tensor, region: Tensor, near: Tensor, seam: Tensor) -> Tensor:
+    """Return the index of the move whose patch fits each region best, (B,)."""
+    image = _small(image)
+    region, near, seam = (_small(each[:, None].float())[:, 0] for each in (region, near, seam))
+    frame = (image.amax(dim=1) <= DARK).float()
+    costs = []
+    for move in MOVES:
+        unfit = (move((near > 0).float()) > 0).float()
+        apart = (move(image) - image).abs().mean(dim=1)
+        lost = _mean(torch.maximum(unfit, move(frame)), region > 0)
+        costs.append(lost + SEAM * _mean(apart, (seam > 0.5) & (unfit == 0)))
+    return torch.stack(costs).argmin(dim=0)
+
+
+def _small(image: Tensor) -> Tensor:
+    return F.interpolate(image, (SIDE, SIDE), mode="area")
+
+
+def _mean(of: Tensor, where: Tensor) -> Tensor:
+    """Return the mean over some places of each picture, (B,); 0 where there are none."""
+    return (of * where).flatten(1).sum(dim=1) / where.flatten(1).sum(dim=1).clamp_min(1)

@@ -11,12 +11,14 @@ from rich.console import Console
 
 from deconfound.cli import near
 from deconfound.errors import ConfigurationError, unknown_name
+from deconfound.packs import PromptPack
 from deconfound.simulation import SITES
 
 from ..config import RecipeConfig, load_profile
 from ..console import note
 from ..flags import parse, value_of
 from ..methods import grid_of, require_methods
+from ..parts import require_parts
 from ..readers import discover
 from . import ablations, plan, tables
 from .cells import Cell
@@ -40,17 +42,23 @@ class Study:
     def __init__(self, settings: StudySettings, console: Console | None = None) -> None:
         self.settings, self.console = settings, console or Console(stderr=True)
         require_methods([*settings.methods, settings.ablated])
+        require_parts(settings, PromptPack.load(settings.pack))
         _require_one_process(settings)
         _require_left_to_search(settings)
         self.holdouts = _holdouts(settings)
         self.store = Store.prepare(settings)
 
     def compared(self) -> list[Cell]:
-        """Train every method: the search with the first seed, then the best with every seed."""
+        """Train every method: the search with the first seed, then the best with every seed.
+
+        Of the search, the winners' models alone are kept: no figure shows another.
+        """
         trials = plan.trial_cells(self.settings, self.holdouts)
         work = Work(trials, self.store, searched=self.settings)
         run_work(work, self.settings, self.console)
-        return work.repeats(trials)
+        chosen = plan.chosen_cells(trials, self.store)
+        self.store.forget_models(cell for cell in trials if cell not in chosen)
+        return plan.repeated(chosen, self.settings)
 
     def train(self, cells: Sequence[Cell]) -> None:
         """Train what is missing."""

@@ -166,7 +166,8 @@ def _model(cell: Cell, store: Store) -> CausalSegmenter:
     if not path.exists():
         raise RunFolderError(
             f"{path}: expected the trained model, found none; it was trained with "
-            f"--no-keep-models: delete {store.path(cell)} and give the command again"
+            f"--no-keep-models, or lost a search of more --trials: delete {store.path(cell)} and "
+            f"give the command again"
         )
     return CausalSegmenter.from_pretrained(path)
 

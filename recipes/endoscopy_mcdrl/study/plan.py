@@ -80,7 +80,16 @@ def dictionary_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[C
 
 
 def depth_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
-    """Return what the ablation of the intervention's depth needs."""
+    """Return what the ablation of the intervention's depth needs.
+
+    Raises:
+        ConfigurationError: an intervention that has no depth.
+    """
+    if settings.intervention != "cross_attention":
+        raise ConfigurationError(
+            f"ablate depth: expected the intervention cross_attention, which has layers to count, "
+            f"found --intervention {settings.intervention}; leave it out"
+        )
     cells = [_published(settings.ablated, b, h) for h in holdouts for b in settings.all_backbones]
     return repeated([replace(c, depth=depth) for c in cells for depth in DEPTHS], settings)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from rich.console import Console
@@ -18,21 +17,13 @@ from deconfound.data import FolderDataset
 from deconfound.errors import RunFolderError
 from deconfound.packs import PromptPack
 from deconfound.study.images import score_images
-from deconfound.training import History, RunFolder, fit, launch
-from deconfound.training.fitting import fit_parts
+from deconfound.training import RunFolder, launch
 from deconfound.training.progress import Silent, Watcher
 
 from ..cohort import Cohort, assemble
 from ..config import RecipeConfig
 from ..console import note
-from ..methods import (
-    build_criterion,
-    build_method_adjustment,
-    build_model,
-    configured,
-    loop_of,
-    title_of,
-)
+from ..methods import build_model, build_training, configured, title_of
 from ..train import MAY_DIFFER
 from .cells import Cell, CellRecord
 from .settings import StudySettings
@@ -65,67 +56,35 @@ def run_cell(cell: Cell, settings: StudySettings, watcher: Watcher | None = None
 
 
 def _run(cell: Cell, settings: StudySettings, store: Store, watcher: Watcher) -> CellRecord:
-    config = configured(cell.method, settings.recipe(cell), dict(cell.setting))
+    setting = dict(cell.setting)
+    config = configured(cell.method, settings.recipe(cell), setting)
     pack = settings.prompts(cell)
     cohort = assemble(config, pack, lambda done, total: None)
-    trained = _train(cell, config, pack, cohort, store, watcher)
+    model = build_model(cell.method, config, pack, setting)
+    run, fabric = _work(store.path(cell) / "work", config), launch(config)
+    training = build_training(cell.method, config, model, cohort, run, fabric, setting)
+    history = training.train(training.prepare(), watcher)
     scoring = time.monotonic()
     if settings.keep_models and cell.seed == settings.seed:
-        trained.model.save_pretrained(store.model_path(cell))
+        model.save_pretrained(store.model_path(cell))
     images = score_images(
-        trained.model,
+        model,
         cohort.target,
-        trained.fabric,
+        fabric,
         batch_size=config.batch_size,
         workers=config.workers,
     )
     record = CellRecord(
         cell=cell,
-        validation_dice=trained.history.best.val_dice,
-        parameters=sum(p.numel() for p in trained.model.intervention.parameters()),
-        latency=_latency(trained.model, config.image_size),
-        seconds=float(trained.history.curve("seconds").sum()) + time.monotonic() - scoring,
-        device=_device_name(trained.model),
+        validation_dice=history.best.val_dice,
+        parameters=sum(p.numel() for p in model.intervention.parameters()),
+        latency=_latency(model, config.image_size),
+        seconds=float(history.curve("seconds").sum()) + time.monotonic() - scoring,
+        device=_device_name(model),
         oracle=config.oracle,
     )
     store.finish(record, _tidy(images, cell, config, pack, cohort))
     return record
-
-
-@dataclass(frozen=True)
-class _Trained:
-    model: CausalSegmenter
-    history: History
-    fabric: Any
-
-
-def _train(
-    cell: Cell,
-    config: RecipeConfig,
-    pack: PromptPack,
-    cohort: Cohort,
-    store: Store,
-    watcher: Watcher,
-) -> _Trained:
-    setting = dict(cell.setting)
-    model = build_model(cell.method, config, pack, setting)
-    run = _work(store.path(cell) / "work", config)
-    fabric = launch(config)
-    fabric.to_device(model)  # where it reads the training images before it is trained on them
-    fit_parts(model, cohort.train)
-    history = fit(
-        model,
-        build_criterion(cell.method, config, model, cohort, setting),
-        cohort.train,
-        cohort.validation,
-        loop_of(cell.method, config),
-        run,
-        watcher,
-        method=cell.method,
-        fabric=fabric,
-        adjustment=build_method_adjustment(cell.method, config, model, cohort.train),
-    )
-    return _Trained(model, history, fabric)
 
 
 def _work(folder: Path, config: RecipeConfig) -> RunFolder:

@@ -41,7 +41,8 @@ class StudySettings(RecipeConfig):
         partition: of SLURM.
         job_minutes: limit of a job, in minutes; one that comes to it is queued again, three times.
         jobs_at_once: how many jobs may run at a time.
-        keep_models: keep the trained models of the first seed, for figures.
+        keep_models: keep the trained models of the first seed, for figures; of a search, the
+            winner's alone.
     """
 
     out: Path = Path("runs/study")

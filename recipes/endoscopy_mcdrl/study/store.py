@@ -32,7 +32,7 @@ study.json               settings that all cells share
 cells/<cell>/cell.json   one finished model: what it was, its validation Dice, cost and time
 cells/<cell>/images.parquet
                          Dice, IoU, accuracy, HD95 and NSD of every frame of the held-out site
-cells/<cell>/model/      the trained model, of the first seed
+cells/<cell>/model/      the trained model, of the first seed; of a search, the winner's alone
 results.parquet, .csv    all frames of all finished cells in one tidy table
 tables/                  what the commands printed, as CSV and Markdown; main.md says where each
                          method was published, and what was adapted
@@ -132,6 +132,19 @@ class Store:
         (path / "images.csv").unlink(missing_ok=True)  # one CSV of everything is enough
         write_json(path / "cell.json", asdict(record))
         shutil.rmtree(path / "work", ignore_errors=True)
+
+    def forget_models(self, cells: Iterable[Cell]) -> None:
+        """Delete the models of finished cells, as far as they were kept; scores stay.
+
+        Raises:
+            RunFolderError: a model cannot be deleted.
+        """
+        for path in map(self.model_path, cells):
+            try:
+                if path.exists():
+                    shutil.rmtree(path)
+            except OSError as error:
+                raise unwritable(path, error) from error
 
     def images(self, cells: Iterable[Cell]) -> pd.DataFrame:
         """Return the frames of finished cells as one tidy table.

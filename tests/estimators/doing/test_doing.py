@@ -18,7 +18,8 @@ from deconfound.estimators.doing import (
     doings,
     suggested,
 )
-from deconfound.estimators.doing.edges import grown, soft_edge
+from deconfound.estimators.doing.continuing import continued
+from deconfound.estimators.doing.edges import dilated, grown, soft_edge
 from deconfound.estimators.doing.gain import local_gain
 from deconfound.estimators.doing.paint_over import paint_over
 from deconfound.estimators.doing.rescale import rescaled
@@ -220,23 +221,46 @@ def test_after_a_transplant_the_surroundings_say_nothing_of_the_class() -> None:
     assert mutual_info_score(pasted, shade) < 0.02
 
 
-def test_a_painted_over_lesion_is_gone_and_the_rest_is_as_it_was() -> None:
-    image = torch.rand(1, 3, 24, 24)
-    mask = torch.zeros(1, 24, 24).long()
-    mask[0, 2:8, 2:8] = 2
-    image[:, :, 2:8, 2:8] = 1.0
+@given(seeds, st.floats(0, 1), st.floats(0, 1), st.integers(4, 9))
+def test_a_painted_over_lesion_leaves_what_would_be_there_without_it(
+    seed: int, down: float, across: float, radius: int
+) -> None:
+    # Tissue that is lit from one side, so what lies beneath the lesion is known.
+    slope = torch.rand(3, 2, generator=torch.Generator().manual_seed(seed)) * 0.4
+    y, x = torch.meshgrid(torch.linspace(0, 1, 48), torch.linspace(0, 1, 48), indexing="ij")
+    tissue = (0.15 + slope[:, 0, None, None] * y + slope[:, 1, None, None] * x)[None]
+    lesion = ((y - down) ** 2 + (x - across) ** 2 <= (radius / 48) ** 2)[None]
+    image = torch.where(lesion[:, None], 1.0, tissue)
+    after = paint_over(Pictures(image, lesion.long(), torch.tensor([0])))
+    assert not after.mask.any()
+    assert after.class_index.tolist() == [-1]
+    assert (after.image - tissue).abs().max() < 0.08
+    assert (after.image - tissue).abs().mean() < 0.005
+
+
+def test_what_lies_far_from_a_painted_over_lesion_is_as_it_was() -> None:
+    image = torch.rand(1, 3, 48, 48)
+    mask = torch.zeros(1, 48, 48).long()
+    mask[0, 16:32, 16:32] = 2  # in the middle, where every mirror shows the lesion again
     after = paint_over(Pictures(image, mask, torch.tensor([1])))
     assert (after.mask == 0).all()
-    assert after.class_index.tolist() == [-1]
-    assert (after.image[0, :, 3:7, 3:7] < 1).all()
-    away = soft_edge(mask > 0).expand_as(image) == 0
+    away = soft_edge(dilated(mask > 0, 1)).expand_as(image) == 0
     assert torch.equal(after.image[away], image[away])
 
 
-def test_what_meets_its_own_mirror_image_is_not_called_normal() -> None:
+def test_a_patch_shows_tissue_rather_than_the_black_frame() -> None:
+    image = torch.full((1, 3, 48, 48), 0.5)
+    image[:, :, :, :20] = 0  # half of the moves, and two of the mirrors, would bring it in
+    mask = torch.zeros(1, 48, 48).long()
+    mask[0, 20:28, 32:40] = 1
+    after = paint_over(Pictures(image, mask, torch.tensor([0])))
+    torch.testing.assert_close(after.image, image)
+
+
+def test_a_lesion_that_fills_the_picture_is_not_called_normal() -> None:
     image = torch.rand(1, 3, 24, 24)
     mask = torch.zeros(1, 24, 24).long()
-    mask[0, 8:16, 8:16] = 1  # in the middle: every mirror shows the lesion again
+    mask[0, 1:-1, 1:-1] = 1
     after = paint_over(Pictures(image, mask, torch.tensor([0])))
     assert torch.equal(after.mask, mask)
     assert after.class_index.tolist() == [0]
@@ -244,10 +268,41 @@ def test_what_meets_its_own_mirror_image_is_not_called_normal() -> None:
     assert torch.equal(after.image[where], image[where])
 
 
+@given(seeds, st.integers(1, 40), st.integers(1, 40), st.floats(0, 1))
+def test_continued_values_lie_between_those_that_are_known(
+    seed: int, height: int, width: int, share: float
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    values = torch.rand(2, 3, height, width, generator=random)
+    known = torch.rand(2, height, width, generator=random) <= share
+    filled = continued(values, known)
+    there = known[:, None].expand_as(values)
+    assert torch.equal(filled[there], values[there])
+    for one, all_of, where in zip(values, filled, known, strict=True):
+        if where.any():
+            low, high = one[:, where].amin(dim=1), one[:, where].amax(dim=1)
+            assert (all_of.flatten(1).amin(dim=1) >= low - 1e-5).all()
+            assert (all_of.flatten(1).amax(dim=1) <= high + 1e-5).all()
+        else:
+            assert not all_of.any()
+
+
+@given(seeds)
+def test_a_lesion_is_not_lit_until_it_burns_out(seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    lesion = torch.zeros(1, 48, 48, dtype=torch.bool)
+    lesion[:, 16:32, 16:32] = True
+    image = torch.where(lesion[:, None], torch.rand(1, 3, 48, 48, generator=random), 0.03)
+    factor = local_gain(image, torch.full_like(image, 0.9), lesion)
+    lit = (image * factor).amax(dim=1)[lesion]
+    assert lit.quantile(0.9) <= 1.0 + 1e-5
+    assert (factor > 1).all()
+
+
 def test_two_lesions_of_different_classes_have_no_one_class() -> None:
     image = torch.rand(2, 3, 24, 24)
     mask = torch.zeros(2, 24, 24).long()
-    mask[0, 2:8, 2:8], mask[1, 8:16, 8:16] = 1, 2  # the second cannot be painted over
+    mask[0, 2:8, 2:8], mask[1, 1:-1, 1:-1] = 1, 2  # the second cannot be painted over
     pictures = Pictures(image, mask, torch.tensor([0, 1]))
     for seed in range(20):
         after = Transplant(1.0)(pictures, torch.Generator().manual_seed(seed))

@@ -1,0 +1,75 @@
+"""What the training images said before the first step, as a run keeps it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from deconfound.errors import RunFolderError
+from deconfound.training.adjustment import AdjustmentSettings
+from deconfound.training.files import write_json
+from deconfound.training.same_settings import refuse_other_settings
+
+
+class WhatWasRead(BaseModel):
+    """What an adjustment takes from the training images.
+
+    Read again, it would differ in its last digits on another kind of processor, and with it the
+    order in which images are drawn: a training that is resumed goes by what was kept.
+
+    Attributes:
+        settings: what was asked for.
+        images: how many were read.
+        weights: one for each image, exactly as float32 has it; None weighs all alike.
+        temperature: of the reading that the weights are from; None without weights.
+        transplant: share of the pictures whose lesion is transplanted.
+        notes: what a reader of the run should know, a sentence each.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: AdjustmentSettings
+    images: int
+    weights: tuple[float, ...] | None
+    temperature: float | None
+    transplant: float
+    notes: tuple[str, ...]
+
+    def keep(self, path: Path) -> None:
+        """Write it as JSON; the folder is made where it is missing.
+
+        Raises:
+            RunFolderError: the file cannot be written.
+        """
+        write_json(path, self.model_dump(mode="json"))
+
+    @classmethod
+    def kept(cls, path: Path, settings: AdjustmentSettings, images: int) -> WhatWasRead:
+        """Read back what was kept for a training.
+
+        Args:
+            path: of the file.
+            settings: what is asked for now.
+            images: how many training images there are now.
+
+        Raises:
+            RunFolderError: the file cannot be read, or is of other settings or other images.
+        """
+        try:
+            found = cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, ValidationError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+            raise RunFolderError(
+                f"{path}: expected what was read in the training images, could not read it "
+                f"({reason}); restore the file, or delete {path.parent} to train this method from "
+                f"its first epoch"
+            ) from error
+        then, now = found.settings.model_dump(), settings.model_dump()
+        refuse_other_settings(path.parent, "adjustment that is resumed", then, now)
+        if found.images != images:
+            raise RunFolderError(
+                f"{path}: expected the {found.images} training images that the training was begun "
+                f"with, found {images}; give the same images, or choose another --out"
+            )
+        return found
