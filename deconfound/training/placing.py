@@ -22,13 +22,13 @@ results.json                       Dice, IoU and accuracy on the held-out site, 
 report.html                        curves, tables and pictures in one self-contained page; the
                                    recipe's `report --run THIS FOLDER` writes it again without
                                    training, and with --no-pictures for those who may see none
+adjusting/<method>.json            what the adjustment read in the training images before the first
+                                   step: a weight for each image, the share of transplanted lesions
 models/<method>/                   the trained model: weights (safetensors), prompts, configuration
 checkpoints/<method>/last.safetensors
                                    everything needed to go on after the last finished epoch
 checkpoints/<method>/best.safetensors
                                    weights of the best epoch on held-out training-site patients
-checkpoints/<method>/read.json     what the adjustment read in the training images before the first
-                                   step: a weight for each image, the share of transplanted lesions
 refute/                            record and page of `deconfound refute`, once it was asked
 
 A killed run goes on where it stopped when the same command is given again with

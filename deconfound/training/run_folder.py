@@ -162,7 +162,7 @@ class RunFolder:
 
     def what_was_read(self, method: str) -> Path:
         """Return where that is kept which the training images said before the first step."""
-        return self.path / "checkpoints" / method / "read.json"
+        return self.path / "adjusting" / f"{method}.json"
 
     def metrics(self) -> list[dict[str, Any]]:
         """Read every whole line of ``metrics.jsonl``; a line cut short by a kill is left out.

@@ -62,11 +62,10 @@ class WhatWasRead(BaseModel):
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise RunFolderError(
                 f"{path}: expected what was read in the training images, could not read it "
-                f"({reason}); restore the file, or delete {path.parent} to train this method from "
-                f"its first epoch"
+                f"({reason}); restore the file, or delete it to have the images read again"
             ) from error
         then, now = found.settings.model_dump(), settings.model_dump()
-        refuse_other_settings(path.parent, "adjustment that is resumed", then, now)
+        refuse_other_settings(path, "adjustment that is resumed", then, now)
         if found.images != images:
             raise RunFolderError(
                 f"{path}: expected the {found.images} training images that the training was begun "

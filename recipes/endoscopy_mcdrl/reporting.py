@@ -27,6 +27,7 @@ from .config import RecipeConfig, load_profile
 from .console import note
 from .methods import takes_layer, title_of
 from .parts import described
+from .trained_with import trained_with
 
 FAMILIAR = "endoscopy"
 """The one modality that mini has seen."""
@@ -64,6 +65,8 @@ def report(
     results = [one.result for one in trained]
     models = [CausalSegmenter.from_pretrained(run.model_path(m)) for m in config.methods]
     examples = _examples(models, config, cohort, pack, results) if config.pictures else ()
+    last = config.methods[-1]
+    adjusted = trained_with(run, last, config, cohort, pack) if config.pictures else ()
     context = ReportContext(
         title=f"MCDRL on {pack.modality}",
         held_out=cohort.holdout,
@@ -72,6 +75,7 @@ def report(
         histories=tuple(one.history for one in trained),
         confounders=_confounders(models[-1]),
         examples=examples,
+        adjusted=adjusted,
         class_names=pack.class_names,
         multiclass=config.task == "multiclass",
         command=command(config, cohort),

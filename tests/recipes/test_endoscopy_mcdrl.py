@@ -112,6 +112,17 @@ def test_a_finished_run_is_reported_again_without_training(run: Path, tmp_path, 
     assert "data:image/" not in told(copy / "report.html")
 
 
+def test_what_was_trained_with_is_shown(run: Path, tmp_path) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    kept = copy / "adjusting" / "adjusted.json"
+    for share, shown in ((0.0, False), (1.0, True)):
+        kept.write_text(json.dumps({**json.loads(kept.read_text()), "transplant": share}))
+        assert main(["report", "--run", str(copy)]) == 0
+        page = told(copy / "report.html")
+        assert ("What it was trained with" in page) == shown
+        assert page.count("as it was trained with") == 6 * shown
+
+
 @pytest.mark.parametrize(
     ("lost", "words"),
     [

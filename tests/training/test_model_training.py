@@ -22,7 +22,7 @@ from tests.tiny import tiny_vlm
 
 SETTINGS = TrainingSettings(epochs=2, batch_size=4, lr=1e-3, accelerator="cpu")
 COUNT, SIZE = 12, 64
-KEPT = "checkpoints/model/read.json"
+KEPT = "adjusting/model.json"
 
 
 class Killed(Exception):
@@ -152,7 +152,7 @@ def test_an_adjustment_that_is_older_than_a_setting_had_its_default(cut) -> None
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"images": 12}'])
 def test_damaged_readings_are_named(cut, text) -> None:
     (cut / KEPT).write_text(text)
-    with pytest.raises(RunFolderError, match=r"read\.json: expected what was read in the training"):
+    with pytest.raises(RunFolderError, match=r"model\.json: expected what was read"):
         training(cut).prepare()
 
 

@@ -18,6 +18,7 @@ from deconfound.errors import ConfigurationError, RunFolderError
 from deconfound.training.history import EpochRecord, History
 from deconfound.training.metrics import MethodResult, Scores, ScoresRow
 from deconfound.training.report import (
+    Adjusted,
     ConfounderEntry,
     Example,
     ReportContext,
@@ -85,6 +86,14 @@ def example(weights: tuple[float, ...] = (0.2, 0.3, 0.5)) -> Example:
         kept=source.uniform(size=(4, 4)) > 0.5,
         weights=np.array(weights),
     )
+
+
+def adjusted() -> Adjusted:
+    source = np.random.default_rng(2)
+    truth = np.zeros((32, 32), dtype=int)
+    truth[8:20, 8:20] = 1
+    before, after = source.uniform(size=(2, 3, 32, 32))
+    return Adjusted("Polyp, site A, image 7", before, truth, after, np.roll(truth, 4, 0))
 
 
 @pytest.fixture
@@ -249,6 +258,21 @@ def test_pictures_can_be_left_out(context: ReportContext) -> None:
     assert "Images of Site E" not in page.text
 
 
+def test_what_was_trained_with_is_shown_below_what_was_found(context: ReportContext) -> None:
+    shown = replace(context, examples=(), adjusted=(adjusted(), adjusted()))
+    page = Page(render_report(shown))
+    assert "What it was trained with" in page.text
+    alts = [str(image["alt"]) for image in page.all("img")]
+    assert alts == 2 * [
+        "Polyp, site A, image 7, as it was found",
+        "Polyp, site A, image 7, as it was trained with",
+    ]
+    found, made = (image["src"] for image in page.all("img")[:2])
+    assert found != made
+    assert "What it was trained with" not in Page(render_report(shown, pictures=False)).text
+    assert "What it was trained with" not in Page(render_report(context)).text
+
+
 def test_pictures_are_pictures_and_speak_to_the_blind(context: ReportContext) -> None:
     for image in Page(render_report(context)).all("img"):
         data = str(image["src"]).removeprefix("data:image/jpeg;base64,")
@@ -311,7 +335,7 @@ def test_it_is_written_whole(tmp_path: Path, context: ReportContext) -> None:
     assert path.read_text(encoding="utf-8") == render_report(context)
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
     with pytest.raises(RunFolderError, match="cannot be written"):
-        write_report(tmp_path / "missing" / "report.html", context)
+        write_report(path / "in_a_file.html", context)
 
 
 @pytest.mark.parametrize(

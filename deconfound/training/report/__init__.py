@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from deconfound.training.report.context import ConfounderEntry, Example, ReportContext
+from deconfound.training.report.context import Adjusted, ConfounderEntry, Example, ReportContext
 from deconfound.training.report.report import render_report, write_report
 
-__all__ = ["ConfounderEntry", "Example", "ReportContext", "render_report", "write_report"]
+__all__ = [
+    "Adjusted",
+    "ConfounderEntry",
+    "Example",
+    "ReportContext",
+    "render_report",
+    "write_report",
+]

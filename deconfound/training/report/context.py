@@ -57,6 +57,25 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Adjusted:
+    """One training image, as it was found and as the adjustment made it.
+
+    Attributes:
+        title: lesion class and site in words.
+        image: (H, W, 3) or (3, H, W), float in [0, 1].
+        truth: (H, W), class indices, 0 background.
+        made_image: the same of what was trained with.
+        made_truth: its labels.
+    """
+
+    title: str
+    image: np.ndarray
+    truth: np.ndarray
+    made_image: np.ndarray
+    made_truth: np.ndarray
+
+
+@dataclass(frozen=True)
 class ReportContext:
     """Everything the page says.
 
@@ -68,6 +87,7 @@ class ReportContext:
         histories: one per method, in the same order.
         confounders: the dictionary, in the order of the examples' weights.
         examples: images of the held-out site.
+        adjusted: training images whose confounder was set.
         class_names: lesion classes; more than one colour is used where ``multiclass``.
         multiclass: whether masks tell classes apart.
         command: how to get the numbers again.
@@ -85,6 +105,7 @@ class ReportContext:
     histories: tuple[History, ...] = ()
     confounders: tuple[ConfounderEntry, ...] = ()
     examples: tuple[Example, ...] = ()
+    adjusted: tuple[Adjusted, ...] = ()
     class_names: tuple[str, ...] = ()
     multiclass: bool = False
     command: str = ""

@@ -18,7 +18,7 @@ from deconfound.training.overlays import (
     draw_heat,
     to_picture,
 )
-from deconfound.training.report.context import Example, ReportContext
+from deconfound.training.report.context import Adjusted, Example, ReportContext
 from deconfound.training.report.svg import LINE, MUTED, SERIES, Panel, draw
 
 try:
@@ -122,6 +122,18 @@ def example_panels(example: Example, context: ReportContext) -> list[Panel]:
     share = f"{100 * example.kept.mean():.0f}% kept"
     alt = f"{example.title}, similarity to the lesion texts, regions kept outlined in white"
     return [*panels, Panel("Similarity Ŝ", share, embedded(heat), alt)]
+
+
+def adjusted_panels(adjusted: Adjusted, context: ReportContext) -> list[Panel]:
+    """Draw a training image and what the adjustment made of it, each with its true contour."""
+    colours = PALETTE if context.multiclass else TRUTH
+    found = draw_contours(sized(to_picture(adjusted.image)), adjusted.truth, colours)
+    made = draw_contours(sized(to_picture(adjusted.made_image)), adjusted.made_truth, colours)
+    words = ("as it was found", "as it was trained with")
+    return [
+        Panel(adjusted.title, each, embedded(picture), f"{adjusted.title}, {each}")
+        for each, picture in zip(words, (found, made), strict=True)
+    ]
 
 
 def sized(picture: Image.Image, side: int = PICTURE_SIZE) -> Image.Image:

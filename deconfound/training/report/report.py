@@ -6,7 +6,7 @@ import json
 import os
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deconfound.training.comparison import paired_difference
 from deconfound.training.files import write_text
@@ -22,6 +22,9 @@ from deconfound.training.table import (
     percent,
     row_keys,
 )
+
+if TYPE_CHECKING:
+    from deconfound.training.report.svg import Panel
 
 
 def write_report(
@@ -63,6 +66,7 @@ def render_report(context: ReportContext, *, pictures: bool = True) -> str:
         "rows": _rows(context),
         "reading": reading(context, paired),
         "curves": curve_panels(context),
+        "adjusted": _adjusted(context) if pictures else [],
         "examples": _examples(context) if pictures else [],
         "used": _used(context, pictures),
         "legend": legend if context.multiclass else [],
@@ -104,6 +108,12 @@ def _examples(context: ReportContext) -> list[dict[str, Any]]:
         }
         for example in context.examples
     ]
+
+
+def _adjusted(context: ReportContext) -> list[list[Panel]]:
+    from deconfound.training.report.figures import adjusted_panels
+
+    return [adjusted_panels(each, context) for each in context.adjusted]
 
 
 def _used(context: ReportContext, pictures: bool) -> dict[str, Any] | None:
