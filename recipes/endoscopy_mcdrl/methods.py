@@ -14,12 +14,9 @@ from deconfound import vlm as vlms
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.packs import PromptPack
 from deconfound.rivals import Rival, rivals
-from deconfound.training.adjusting import build_adjustment
-from deconfound.training.adjustment import Adjustment, AdjustmentSettings
+from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.distributed import Fabric
-from deconfound.training.loading import ImageDataset
 from deconfound.training.model_training import ModelTraining
-from deconfound.training.reading import Watch
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings
 
@@ -217,17 +214,6 @@ def build_training(
         method,
         reads_prior=method in GRIDS and is_read(config),
     )
-
-
-def build_method_adjustment(
-    method: str,
-    config: RecipeConfig,
-    model: CausalSegmenter,
-    images: ImageDataset,
-    progress: Watch | None = None,
-) -> Adjustment:
-    """Build what one method adjusts by, see `adjusting_of`."""
-    return build_adjustment(adjusting_of(method, config), model, images, model.pack, progress)
 
 
 def adjusting_of(method: str, config: RecipeConfig) -> AdjustmentSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,10 +16,10 @@ from deconfound.dictionaries import FitsData
 from deconfound.dictionaries.words import in_words
 from deconfound.encoders.level_interventions import FeatureStatistics, LevelErasure
 from deconfound.errors import ConfigurationError
+from deconfound.interventions import LeaceIntervention
 from deconfound.refuting import command
 from deconfound.refuting.recipe import Recipe, Train
-from deconfound.training import RunFolder, fit, launch
-from deconfound.training.fitting import fit_parts
+from deconfound.training import RunFolder, launch
 from deconfound.training.loading import ImageDataset
 from deconfound.training.progress import Watcher
 from deconfound.training.settings import HARMLESS
@@ -27,7 +28,7 @@ from .cohort import Cohort, assemble
 from .config import RecipeConfig
 from .console import counting
 from .evaluate import settings_of
-from .methods import build_criterion, build_method_adjustment, build_model, loop_of
+from .methods import build_model, build_training
 from .readers import discover
 
 
@@ -60,29 +61,17 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
 
     def train(training: Training, folder: Path, watcher: Watcher) -> CausalSegmenter:
         settings = config.model_copy(update={"seed": config.seed + training.seed})
-        images, validation = _outcomes(cohort, training.dealt)
         again = build_model(method, settings, model.pack)
         _give(again, training.confounders)
-        fabric.to_device(again)
-        criterion = build_criterion(method, settings, again, cohort)
+        begun, asked = (folder / "config.json").exists(), settings.model_dump(mode="json")
+        place = RunFolder.create(folder, asked, begun, HARMLESS, RecipeConfig.usual())
+        whole = build_training(method, settings, again, cohort, place, fabric)
         if training.regions is not None:
-            turn_region_prompts(again, training.regions)
-        begun = (folder / "config.json").exists()
-        fit_parts(again, images)
-        fit(
-            again,
-            criterion,
-            images,
-            validation,
-            loop_of(method, settings),
-            RunFolder.create(
-                folder, settings.model_dump(mode="json"), begun, HARMLESS, RecipeConfig.usual()
-            ),
-            watcher,
-            method=method,
-            fabric=fabric,
-            adjustment=build_method_adjustment(method, settings, again, images),
-        )
+            turn_region_prompts(again, training.regions)  # the criterion keeps the real ones
+        images, validation = _outcomes(cohort, training.dealt)
+        # P(z) is the dictionary's, and given with it.
+        changed = replace(whole, train_set=images, val_set=validation, reads_prior=False)
+        changed.train(changed.prepare(), watcher)
         return again
 
     return train
@@ -126,6 +115,7 @@ def _require_led_by_its_dictionary(
         )
     beside = {
         "weights": weighs,
+        "an eraser": isinstance(model.intervention, LeaceIntervention),
         "a level intervention": isinstance(
             model.level_intervention, FeatureStatistics | LevelErasure
         ),

@@ -156,6 +156,12 @@ def test_dealt_masks_and_other_regions_are_trained_with(plain_run, tmp_path) -> 
         ({}, {"calibrate": True}, "adjusted", "--calibrate, which fits it to confounders drawn"),
         ({"dictionary": "kmeans"}, {}, "adjusted", "a KMeansDictionary and weights read with"),
         (
+            {"dictionary": "kmeans", "intervention": "leace"},
+            {},
+            "mcdrl",
+            "a KMeansDictionary and an eraser read with",
+        ),
+        (
             {"dictionary": "class_means", "level_intervention": "statistics"},
             {},
             "mcdrl",
