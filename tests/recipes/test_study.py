@@ -184,7 +184,7 @@ def test_finished_cells_are_never_trained_again(study, tiny_weights, monkeypatch
     def untouched(*arguments, **named):
         raise AssertionError("a finished cell was trained again")
 
-    monkeypatch.setattr(run_cell_module, "fit", untouched)
+    monkeypatch.setattr(run_cell_module, "build_model", untouched)
     words = flags(tiny_weights, study, "--methods", "mcdrl", "baseline", "--holdouts", *SITES)
     assert main(["table", "lesions", *words]) == 0
     assert "nodule" in capsys.readouterr().out

@@ -33,6 +33,7 @@ from deconfound.training import RunFolder, launch
 from deconfound.training.history import EpochRecord
 from deconfound.training.progress import Silent
 from deconfound.types import Explanation
+from recipes.endoscopy_mcdrl import methods as methods_module
 from recipes.endoscopy_mcdrl import train
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.cohort import Cohort, assemble
@@ -41,7 +42,6 @@ from recipes.endoscopy_mcdrl.methods import build_model, grid_of, method_names
 from recipes.endoscopy_mcdrl.predict import segment
 from recipes.endoscopy_mcdrl.readers import discover
 from recipes.endoscopy_mcdrl.study import ablations, tables
-from recipes.endoscopy_mcdrl.study import run_cell as run_cell_module
 from recipes.endoscopy_mcdrl.study.cells import Cell, CellRecord, pairs
 from recipes.endoscopy_mcdrl.study.run_cell import run_cell
 from recipes.endoscopy_mcdrl.study.settings import StudySettings
@@ -103,7 +103,7 @@ def trained(tiny_weights, discs, tmp_path_factory) -> Callable[[str], Trained]:
 
 def listen(patched: pytest.MonkeyPatch, texts: list[str], given: list[Any]) -> None:
     """Write down every text that is tokenised, and every argument of a loss."""
-    encode, build = open_clip.SimpleTokenizer.encode, run_cell_module.build_criterion
+    encode, build = open_clip.SimpleTokenizer.encode, methods_module.build_criterion
 
     def heard(self: Any, text: str) -> list[int]:
         texts.append(text)
@@ -117,7 +117,7 @@ def listen(patched: pytest.MonkeyPatch, texts: list[str], given: list[Any]) -> N
         return criterion
 
     patched.setattr(open_clip.SimpleTokenizer, "encode", heard)
-    patched.setattr(run_cell_module, "build_criterion", built)
+    patched.setattr(methods_module, "build_criterion", built)
 
 
 # Texts that state, for one picture, where its lesion lies
