@@ -156,6 +156,20 @@ def test_models_that_lost_a_search_are_deleted_and_their_scores_stay(
     assert study.compared() == repeats
 
 
+def test_two_commands_may_forget_the_same_model_at_once(tmp_path, monkeypatch):
+    store, delete = Store(tmp_path), shutil.rmtree
+    cell = Cell("mcdrl", "mini", SITES[0])
+    store.model_path(cell).mkdir(parents=True)
+
+    def beaten(path, **how):
+        delete(path, ignore_errors=True)  # the other command is faster
+        delete(path, **how)
+
+    monkeypatch.setattr(shutil, "rmtree", beaten)
+    store.forget_models([cell])
+    assert not store.path(cell).joinpath("model").exists()
+
+
 class FakeStore:
     """Validation Dice by the place of a trial."""
 

@@ -141,8 +141,9 @@ class Store:
         """
         for path in map(self.model_path, cells):
             try:
-                if path.exists():
-                    shutil.rmtree(path)
+                shutil.rmtree(path)
+            except FileNotFoundError:  # there is none, or another command is deleting it as well
+                shutil.rmtree(path, ignore_errors=True)
             except OSError as error:
                 raise unwritable(path, error) from error
 
