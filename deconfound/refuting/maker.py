@@ -32,8 +32,8 @@ def sign(run: RunFolder, package: str) -> None:
 def maker_of(run: RunFolder) -> Recipe | None:
     """Return the recipe that made a run; None where nobody signed it.
 
-    A run brings no code along: what is imported is a module called ``refute`` that is installed
-    here, and nothing else.
+    A run brings no code along, but it names what is imported: a module called ``refute``, with the
+    packages it lies in, as Python finds them, under ``python -m`` in the working folder too.
 
     Raises:
         RunFolderError: a signature that is none.

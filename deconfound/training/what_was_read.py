@@ -54,7 +54,8 @@ class WhatWasRead(BaseModel):
             images: how many training images there are now.
 
         Raises:
-            RunFolderError: the file cannot be read, or is of other settings or other images.
+            RunFolderError: the file cannot be read, or is of other settings or another number of
+                images; as many others are not noticed.
         """
         try:
             found = cls.model_validate_json(path.read_text(encoding="utf-8"))
