@@ -13,11 +13,12 @@ import torch
 from PIL import Image
 
 from deconfound import CausalSegmenter
+from deconfound.diagnostics.refuters import Training
 from deconfound.errors import ConfigurationError, UnknownNameError
 from deconfound.estimators import estimators
 from deconfound.interventions import CrossAttentionIntervention, interventions
 from deconfound.packs import PromptPack
-from deconfound.training import RunFolder
+from deconfound.training import ModelTraining, RunFolder
 from deconfound.training.fitting import fit_parts
 from deconfound.training.progress import Silent
 from recipes.endoscopy_mcdrl import refute, reporting, train
@@ -110,10 +111,10 @@ def test_a_method_is_trained_again_with_its_layer_and_the_prior_that_is_given(
     trained, tmp_path, monkeypatch
 ) -> None:
     out, before = trained
-    monkeypatch.setattr(refute, "fit", lambda *told, **named: None)  # what is built is looked at
+    monkeypatch.setattr(ModelTraining, "train", lambda *told: None)  # what is built is looked at
     z = before.dictionary()
     train_again = refute.trainer(RunFolder.open(out), "mcdrl", before)
-    again = train_again(z, 0, tmp_path / "again", Silent())
+    again = train_again(Training(z), tmp_path / "again", Silent())
     assert interventions.name_of(again.intervention) == "film"
     assert again.average == "probability"
     torch.testing.assert_close(again.dictionary().prior, z.prior)
