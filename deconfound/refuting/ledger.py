@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from deconfound.diagnostics.refuters import LinearView, Training
@@ -40,13 +41,8 @@ class Ledger:
         self.path = folder / "trainings.jsonl"
         self.method = method
         self._pictures = _digest_of(images)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        except OSError as error:
-            raise unwritable(self.path, error) from error
-        self._lines = text.splitlines()
-        finished = [self._parsed(n, line) for n, line in enumerate(self._lines, start=1)]
+        lines = enumerate(self._lines(), start=1)
+        finished = (self._parsed(number, line) for number, line in lines)
         self._looks = {name: look for name, look in finished if look is not None}
 
     def name(self, training: Training) -> str:
@@ -69,7 +65,7 @@ class Ledger:
         return self.path.parent / "work" / name
 
     def add(self, name: str, look: Look, **remarks: Any) -> None:
-        """Count a training as finished.
+        """Count a training as finished, beside those that another command finished meanwhile.
 
         Args:
             name: of the training.
@@ -79,10 +75,19 @@ class Ledger:
         self._looks[name] = look
         view = {part: getattr(look.view, part).tolist() for part in VIEW}
         line = {"training": name, "method": self.method, **remarks, "scores": look.dice.tolist()}
-        self._lines.append(json.dumps({**line, "view": view}))
-        write_text(self.path, "\n".join(self._lines) + "\n")
+        with FileLock(self.path.with_suffix(".lock")):
+            write_text(
+                self.path, "\n".join([*self._lines(), json.dumps({**line, "view": view}), ""])
+            )
         if self.work(name).exists():
             shutil.rmtree(self.work(name))
+
+    def _lines(self) -> list[str]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        except OSError as error:
+            raise unwritable(self.path, error) from error
 
     def _parsed(self, number: int, line: str) -> tuple[str, Look | None]:
         try:

@@ -188,6 +188,7 @@ def build_criterion(
     )
     if ours:
         return loss
+    torch.manual_seed(config.seed)  # a rival's loss may have weights of its own
     steps = config.epochs * math.ceil(len(cohort.train) / config.batch_size)
     return _rival(method, setting, ramp_steps=steps).criterion(model, loss, len(cohort.sites))
 

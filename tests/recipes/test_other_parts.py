@@ -14,16 +14,20 @@ from deconfound.diagnostics.refuters import RandomCommonCause, Training
 from deconfound.dictionaries import dictionaries
 from deconfound.encoders.level_interventions import FeatureStatistics, level_interventions
 from deconfound.errors import ConfigurationError, DeconfoundWarning
+from deconfound.packs import PromptPack
 from deconfound.training.progress import Silent
 from recipes.endoscopy_mcdrl import train
 from recipes.endoscopy_mcdrl.__main__ import main
+from recipes.endoscopy_mcdrl.cohort import assemble
 from recipes.endoscopy_mcdrl.config import load_profile
+from recipes.endoscopy_mcdrl.methods import build_criterion
 from recipes.endoscopy_mcdrl.refute import trainer
 from tests.recipes.discs import manifest
 from tests.tiny import tiny_vlm
 
 QUICK = ["--epochs", "1", "--image-size", "64", "--batch-size", "8", "--depth", "1", "--heads", "4",
          "--images-per-site", "8"]  # fmt: skip
+PACK = PromptPack.load("endoscopy")
 LATER = ("dictionary", "level_intervention", "calibrate", "intervention", "estimator", "average",
          "prior")  # fmt: skip
 
@@ -177,3 +181,16 @@ def test_what_has_no_meaning_trained_again_is_one_sentence(
     model = CausalSegmenter(vlm=tiny_vlm(), **parts)
     with pytest.raises(ConfigurationError, match=words):
         trainer(run, method, model)
+
+
+def test_a_rivals_loss_starts_the_same_whatever_was_trained_before(tmp_path) -> None:
+    config = load_profile("default").model_copy(update={"image_size": 64, "images_per_site": 16})
+    cohort = assemble(config, PACK, lambda *done: None)
+    model = CausalSegmenter("Linknet", vlm=tiny_vlm(), selector="all", intervention="identity")
+    starts = []
+    for drawn_before in (1, 7):
+        torch.rand(drawn_before)
+        criterion = build_criterion("dann", config, model, cohort)
+        starts.append(torch.cat([weight.flatten() for weight in criterion.parameters()]))
+    assert starts[0].numel()
+    assert torch.equal(*starts)

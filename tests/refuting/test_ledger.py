@@ -53,6 +53,16 @@ def test_a_training_is_told_by_everything_that_its_scores_follow_from(tmp_path) 
     assert one.name(Training(replace(Z, names=("x", "y", "z")))) == one.name(Training(Z))
 
 
+def test_two_commands_lose_none_of_each_others_trainings(tmp_path) -> None:
+    one, other = (Ledger(tmp_path, "mcdrl", pictures()) for _ in range(2))
+    scores = torch.rand(4, dtype=torch.float64)
+    look = Look(scores, LinearView(scores, scores, scores[:, None]))
+    one.add(one.name(Training(Z, 0)), look)
+    other.add(other.name(Training(Z, 1)), look)
+    again = Ledger(tmp_path, "mcdrl", pictures())
+    assert all(again.name(Training(Z, seed)) in again for seed in (0, 1))
+
+
 def test_a_line_without_a_view_does_not_count(tmp_path) -> None:
     (tmp_path / "trainings.jsonl").write_text('{"training": "x", "scores": [1]}\n')
     assert "x" not in Ledger(tmp_path, "mcdrl", pictures())
