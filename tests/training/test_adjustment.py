@@ -179,7 +179,8 @@ def test_weights_that_do_nothing_say_so() -> None:
 def test_what_is_set_is_set_in_the_batch() -> None:
     pictures = sample_pictures()
     batch = {"image": pictures.image, "mask": pictures.mask, "class_index": pictures.class_index}
-    changed = Adjustment((Transplant(1.0),)).apply({**batch, "index": 7}, range(6), seed=0)
+    doing = (Transplant(1.0), Render(["retreat"], 1.0))  # what is farther off has a smaller mask
+    changed = Adjustment(doing).apply({**batch, "index": 7}, range(6), seed=0)
     assert changed["index"] == 7
     assert not torch.equal(changed["image"], batch["image"])
     assert not torch.equal(changed["mask"], batch["mask"])
