@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deconfound.data.dataset import FolderDataset
+from deconfound.data.dealt import DealtOutcomes
 from deconfound.data.memory import MemoryDataset
 from deconfound.data.samples import group_ids
 
@@ -18,6 +19,8 @@ def patients(images: Any) -> list[str] | None:
     Returns:
         A name for each, told apart between sites; None where nobody knows.
     """
+    if isinstance(images, DealtOutcomes):  # whoever the outcome is of, the picture is its own's
+        return patients(images.images)
     if isinstance(images, FolderDataset):
         return group_ids(images.samples)
     if not isinstance(images, MemoryDataset) or images.groups is None:

@@ -1,4 +1,4 @@
-"""What the report of a run shows: the gallery is drawn from the held-out site."""
+"""What the report of a run says."""
 
 from __future__ import annotations
 
@@ -7,32 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
-import torch
 from rich.console import Console
-from torch.utils.data import ConcatDataset, default_collate
+from torch.utils.data import ConcatDataset
 
 from deconfound import CausalSegmenter
 from deconfound.data.patients import patients
 from deconfound.diagnostics import WhatWasUsed, drawn, take_evenly, what_was_used
 from deconfound.dictionaries import dictionaries
-from deconfound.overlap import predicted_mask
 from deconfound.packs import PromptPack
 from deconfound.training import History, MethodResult, ReportContext, RunFolder, write_report
-from deconfound.training.report import ConfounderEntry, Example
-from deconfound.types import Explanation
+from deconfound.training.report import ConfounderEntry
 
 from .cohort import Cohort, ImageSet
 from .config import RecipeConfig, load_profile
 from .console import note
-from .methods import takes_layer, title_of
+from .methods import takes_layer
 from .parts import described
-from .trained_with import trained_with
+from .pictures import gallery, trained_with
 
 FAMILIAR = "endoscopy"
 """The one modality that mini has seen."""
 
-GALLERY = 6
 LOOKED_AT = 256
 """Images that the section about the dictionary's use is made from."""
 
@@ -64,7 +59,7 @@ def report(
     note(console, "writing the report")
     results = [one.result for one in trained]
     models = [CausalSegmenter.from_pretrained(run.model_path(m)) for m in config.methods]
-    examples = _examples(models, config, cohort, pack, results) if config.pictures else ()
+    examples = gallery(models, config, cohort, pack, results) if config.pictures else ()
     last = config.methods[-1]
     adjusted = trained_with(run, last, config, cohort, pack) if config.pictures else ()
     context = ReportContext(
@@ -192,51 +187,3 @@ def _confounders(model: CausalSegmenter) -> tuple[ConfounderEntry, ...]:
         ConfounderEntry(text, group.replace("_", " "), prior)
         for (text, group), prior in zip(spoken, z.prior.tolist(), strict=True)
     )
-
-
-def _examples(
-    models: Sequence[CausalSegmenter],
-    config: RecipeConfig,
-    cohort: Cohort,
-    pack: PromptPack,
-    results: Sequence[MethodResult],
-) -> tuple[Example, ...]:
-    rows = _spread(results[-1], GALLERY)
-    batch = default_collate([cohort.target[row] for row in rows])
-    explained = [_explain(model, batch["image"]) for model in models]
-    last = explained[-1]
-    kept = torch.zeros_like(last.scores, dtype=torch.bool).flatten(1)
-    kept = kept.scatter(1, last.regions.index, True).view_as(last.scores)
-    dice = {r.method: dict(zip(r.index.tolist(), r.dice.tolist(), strict=True)) for r in results}
-    return tuple(
-        Example(
-            title=f"{_class_of(int(batch['class_index'][i]), pack)}, {cohort.holdout}, image {row}",
-            image=batch["image"][i].numpy(),
-            truth=batch["mask"][i].numpy(),
-            predictions={
-                title_of(m, config): predicted_mask(said.logits[i : i + 1])[0].numpy()
-                for m, said in zip(config.methods, explained, strict=True)
-            },
-            dice={method: found[row] for method, found in dice.items()},
-            scores=last.scores[i].numpy(),
-            kept=kept[i].numpy(),
-            weights=last.intervened.weights[i].mean(dim=0).numpy(),
-        )
-        for i, row in enumerate(rows)
-    )
-
-
-@torch.no_grad()
-def _explain(model: CausalSegmenter, images: torch.Tensor) -> Explanation:
-    return model.explain(model.normalize(images))
-
-
-def _spread(result: MethodResult, count: int) -> list[int]:
-    """Return images from worst to best Dice in even steps, so that none is picked by hand."""
-    order = np.argsort(result.dice, kind="stable")
-    steps = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    return result.index[order[steps]].tolist()
-
-
-def _class_of(index: int, pack: PromptPack) -> str:
-    return pack.class_names[index].capitalize() if index >= 0 else "Lesion"

@@ -6,6 +6,7 @@ import torch
 
 from deconfound.data.dealt import DealtOutcomes
 from deconfound.data.memory import MemoryDataset
+from deconfound.data.patients import patients
 
 
 def images(augment=None) -> MemoryDataset:
@@ -49,3 +50,10 @@ def test_plain_items_without_a_class_will_do() -> None:
     dealt = DealtOutcomes(plain, seed=0)
     assert [int(dealt[i]["mask"][0, 0]) for i in range(3)] == dealt.order
     dealt.set_epoch(1)
+
+
+def test_pictures_stay_those_of_their_patients() -> None:
+    whose = images()
+    whose.groups = tuple("aabbccdd")
+    assert patients(DealtOutcomes(whose, seed=1)) == patients(whose)
+    assert patients(DealtOutcomes(images(), seed=1)) is None

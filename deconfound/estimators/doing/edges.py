@@ -16,7 +16,7 @@ def soft_edge(lesion: Tensor) -> Tensor:
         lesion: (B, H, W), bool.
 
     Returns:
-        (B, 1, H, W) in [0, 1]; 0 beyond 1/24 of the width from the lesion.
+        (B, 1, H, W) in [0, 1]; 0 beyond 1/24 of the width, or 2 pixels, from the lesion.
     """
     size = max(3, edge_width(lesion) | 1)
     wide = F.max_pool2d(lesion[:, None].float(), size, 1, size // 2)

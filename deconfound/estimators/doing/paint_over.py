@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,14 +21,14 @@ SIDE = 48
 """Pixels, high and wide, of the small copies on which patches are compared."""
 
 SEAM = 3.0
-"""What a difference of colour at the seam counts, beside a share of the lesion left uncovered."""
+"""What an uneven difference of colour at the seam counts, beside a share left uncovered."""
 
 
 def paint_over(pictures: Pictures, margin: float = 0.0) -> Pictures:
     """Replace each lesion by a patch of its own picture, its colours continuing those around it.
 
     The patch has the picture's own sharpness, noise and distance. It is the picture mirrored or
-    moved (`MOVES`), whichever covers most of the lesion with tissue and fits best at the seam; its
+    moved (`MOVES`), whichever covers most of the lesion with tissue and needs the evenest shift; its
     light and tint are then shifted smoothly to meet the seam all round, as in seamless cloning
     (Pérez et al., Poisson image editing, SIGGRAPH 2003). What no patch covers, as where a lesion
     fills the picture, stays with its label: nothing is called normal tissue that is not.
@@ -54,26 +56,33 @@ def _patched(image: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
     width = edge_width(image)
     near = dilated(region, width)
     seam = dilated(near, width) & ~near
-    chosen = [MOVES[best] for best in _best(image, region, near, seam).tolist()]
-    patch = torch.stack([move(one) for move, one in zip(chosen, image, strict=True)])
-    unfit = torch.stack([move(one) for move, one in zip(chosen, near.float(), strict=True)]) > 0
+    best = _best(image, region, near, seam)
+    patch, unfit = _moved(image, best), _moved(near.float(), best) > 0
     patch = (patch + continued(image - patch, seam & ~unfit)).clamp(0, 1)
     share = soft_edge(region) * ~unfit[:, None]
     return share * patch + (1 - share) * image, region & unfit
 
 
-def _best(image: Tensor, region: Tensor, near: Tensor, seam: Tensor) -> Tensor:
-    """Return the index of the move whose patch fits each region best, (B,)."""
+def _moved(of: Tensor, best: Sequence[int]) -> Tensor:
+    """Move each picture in its own way."""
+    return torch.stack([MOVES[index](one) for index, one in zip(best, of, strict=True)])
+
+
+def _best(image: Tensor, region: Tensor, near: Tensor, seam: Tensor) -> list[int]:
+    """Return for each picture the index of the move whose patch fits its region best."""
     image = _small(image)
     region, near, seam = (_small(each[:, None].float())[:, 0] for each in (region, near, seam))
-    frame = (image.amax(dim=1) <= DARK).float()
+    region, seam = region > 0, seam > 0.5
+    near, frame = (near > 0).float(), (image.amax(dim=1) <= DARK).float()
     costs = []
     for move in MOVES:
-        unfit = (move((near > 0).float()) > 0).float()
-        apart = (move(image) - image).abs().mean(dim=1)
-        lost = _mean(torch.maximum(unfit, move(frame)), region > 0)
-        costs.append(lost + SEAM * _mean(apart, (seam > 0.5) & (unfit == 0)))
-    return torch.stack(costs).argmin(dim=0)
+        unfit = move(near)
+        lost, seen = torch.maximum(unfit, move(frame)), seam & (unfit == 0)
+        apart = move(image) - image
+        shift = torch.stack([_mean(apart[:, colour], seen) for colour in range(3)], dim=1)
+        uneven = (apart - shift[..., None, None]).abs().mean(dim=1)  # an even one is shifted away
+        costs.append(_mean(lost, region) + SEAM * _mean(uneven, seen))
+    return torch.stack(costs).argmin(dim=0).tolist()
 
 
 def _small(image: Tensor) -> Tensor:

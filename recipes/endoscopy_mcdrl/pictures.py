@@ -1,0 +1,126 @@
+"""The pictures of a report: what was made of the held-out site, and what was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import default_collate
+
+from deconfound import CausalSegmenter
+from deconfound.overlap import predicted_mask
+from deconfound.packs import PromptPack
+from deconfound.training import MethodResult, RunFolder
+from deconfound.training.adjusting import adjustment_by
+from deconfound.training.reading import at_first_epoch
+from deconfound.training.report import Adjusted, Example
+from deconfound.training.what_was_read import WhatWasRead
+from deconfound.types import Explanation
+
+from .cohort import Cohort
+from .config import RecipeConfig
+from .methods import adjusting_of, title_of
+
+SHOWN = 6
+"""Images of either kind."""
+
+DRAWN_FROM = 24
+"""Images that are adjusted together: donors are among them, as among those of a batch."""
+
+
+def gallery(
+    models: Sequence[CausalSegmenter],
+    config: RecipeConfig,
+    cohort: Cohort,
+    pack: PromptPack,
+    results: Sequence[MethodResult],
+) -> tuple[Example, ...]:
+    """Show what every method made of some images of the held-out site, worst to best Dice.
+
+    Args:
+        models: trained, in the order of the settings' methods.
+        config: settings of the run.
+        cohort: the images.
+        pack: names classes.
+        results: scores, in the same order; the last method's are gone by.
+    """
+    rows = _spread(results[-1], SHOWN)
+    batch = default_collate([cohort.target[row] for row in rows])
+    explained = [_explain(model, batch["image"]) for model in models]
+    last = explained[-1]
+    kept = torch.zeros_like(last.scores, dtype=torch.bool).flatten(1)
+    kept = kept.scatter(1, last.regions.index, True).view_as(last.scores)
+    dice = {r.method: dict(zip(r.index.tolist(), r.dice.tolist(), strict=True)) for r in results}
+    return tuple(
+        Example(
+            title=f"{_class_of(batch, i, pack)}, {cohort.holdout}, image {row}",
+            image=batch["image"][i].numpy(),
+            truth=batch["mask"][i].numpy(),
+            predictions={
+                title_of(m, config): predicted_mask(said.logits[i : i + 1])[0].numpy()
+                for m, said in zip(config.methods, explained, strict=True)
+            },
+            dice={method: found[row] for method, found in dice.items()},
+            scores=last.scores[i].numpy(),
+            kept=kept[i].numpy(),
+            weights=last.intervened.weights[i].mean(dim=0).numpy(),
+        )
+        for i, row in enumerate(rows)
+    )
+
+
+def trained_with(
+    run: RunFolder, method: str, config: RecipeConfig, cohort: Cohort, pack: PromptPack
+) -> tuple[Adjusted, ...]:
+    """Adjust some training images as the training of a method did, and take the first few changed.
+
+    They are spread evenly over the training set, so that none is picked by hand.
+
+    Args:
+        run: keeps what the adjustment goes by; a method without one has nothing to show.
+        method: its name.
+        config: settings of the run.
+        cohort: the images.
+        pack: says which confounders can be drawn, and names classes.
+
+    Raises:
+        RunFolderError: what was kept is damaged, or of other settings or images.
+    """
+    path = run.what_was_read(method)
+    if not path.exists():
+        return ()
+    told = WhatWasRead.kept(path, adjusting_of(method, config), len(cohort.train))
+    at_first_epoch(cohort.train)
+    step = max(1, len(cohort.train) // DRAWN_FROM)
+    rows = list(range(0, len(cohort.train), step))[:DRAWN_FROM]
+    found = default_collate([cohort.train[row] for row in rows])
+    made = adjustment_by(told, pack).apply(found, rows, config.seed)
+    changed = (made["image"] != found["image"]).flatten(1).any(dim=1)
+    return tuple(
+        Adjusted(
+            title=f"{_class_of(found, i, pack)}, {cohort.sites[int(found['site_index'][i])]}",
+            image=found["image"][i].numpy(),
+            truth=found["mask"][i].numpy(),
+            made_image=made["image"][i].numpy(),
+            made_truth=made["mask"][i].numpy(),
+        )
+        for i in torch.nonzero(changed)[:SHOWN, 0].tolist()
+    )
+
+
+@torch.no_grad()
+def _explain(model: CausalSegmenter, images: torch.Tensor) -> Explanation:
+    return model.explain(model.normalize(images))
+
+
+def _spread(result: MethodResult, count: int) -> list[int]:
+    """Return images from worst to best Dice in even steps, so that none is picked by hand."""
+    order = np.argsort(result.dice, kind="stable")
+    steps = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return result.index[order[steps]].tolist()
+
+
+def _class_of(batch: dict[str, torch.Tensor], row: int, pack: PromptPack) -> str:
+    index = int(batch["class_index"][row])
+    return pack.class_names[index].capitalize() if index >= 0 else "Lesion"
