@@ -28,8 +28,8 @@ def paint_over(pictures: Pictures, margin: float = 0.0) -> Pictures:
     """Replace each lesion by a patch of its own picture, its colours continuing those around it.
 
     The patch has the picture's own sharpness, noise and distance. It is the picture mirrored or
-    moved (`MOVES`), whichever covers most of the lesion with tissue and needs the evenest shift; its
-    light and tint are then shifted smoothly to meet the seam all round, as in seamless cloning
+    moved (`MOVES`), whichever covers most of the lesion with tissue and needs the evenest shift;
+    its light and tint are then shifted smoothly to meet the seam all round, as in seamless cloning
     (Pérez et al., Poisson image editing, SIGGRAPH 2003). What no patch covers, as where a lesion
     fills the picture, stays with its label: nothing is called normal tissue that is not.
 
