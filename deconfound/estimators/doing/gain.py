@@ -39,11 +39,8 @@ def local_gain(image: Tensor, around: Tensor, lesion: Tensor) -> Tensor:
 
 def _burnt(brightness: Tensor, lesion: Tensor) -> Tensor:
     """Return how many times too bright each lesion would be, (B,); 1 where it is not."""
-    bright = [
-        one[where].quantile(UNBURNT) if where.any() else one.new_ones(())
-        for one, where in zip(brightness, lesion, strict=True)
-    ]
-    return torch.stack(bright).clamp_min(1.0)
+    bright = torch.where(lesion, brightness, torch.nan).flatten(1).nanquantile(UNBURNT, dim=1)
+    return torch.where(bright > 1, bright, 1.0)
 
 
 def _ring(lesion: Tensor) -> Tensor:

@@ -57,7 +57,8 @@ def _patched(image: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
     near = dilated(region, width)
     seam = dilated(near, width) & ~near
     best = _best(image, region, near, seam)
-    patch, unfit = _moved(image, best), _moved(near.float(), best) > 0
+    moved = _moved(torch.cat([image, near[:, None].to(image)], dim=1), best)
+    patch, unfit = moved[:, :3], moved[:, 3] > 0
     patch = (patch + continued(image - patch, seam & ~unfit)).clamp(0, 1)
     share = soft_edge(region) * ~unfit[:, None]
     return share * patch + (1 - share) * image, region & unfit
@@ -69,26 +70,23 @@ def _moved(of: Tensor, best: Sequence[int]) -> Tensor:
 
 
 def _best(image: Tensor, region: Tensor, near: Tensor, seam: Tensor) -> list[int]:
-    """Return for each picture the index of the move whose patch fits its region best."""
-    image = _small(image)
-    region, near, seam = (_small(each[:, None].float())[:, 0] for each in (region, near, seam))
-    region, seam = region > 0, seam > 0.5
-    near, frame = (near > 0).float(), (image.amax(dim=1) <= DARK).float()
-    costs = []
-    for move in MOVES:
-        unfit = move(near)
-        lost, seen = torch.maximum(unfit, move(frame)), seam & (unfit == 0)
-        apart = move(image) - image
-        shift = torch.stack([_mean(apart[:, colour], seen) for colour in range(3)], dim=1)
-        uneven = (apart - shift[..., None, None]).abs().mean(dim=1)  # an even one is shifted away
-        costs.append(_mean(lost, region) + SEAM * _mean(uneven, seen))
-    return torch.stack(costs).argmin(dim=0).tolist()
+    """Return for each picture the index of the move whose patch fits its region best.
 
-
-def _small(image: Tensor) -> Tensor:
-    return F.interpolate(image, (SIDE, SIDE), mode="area")
+    All moves are compared at once, in tensors (moves, B, ...): on a GPU one by one is slow.
+    """
+    places = torch.stack([region, near, seam], dim=1).float()
+    small = F.interpolate(torch.cat([image, places], dim=1), (SIDE, SIDE), mode="area")
+    image, region, near, seam = small[:, :3], small[:, 3] > 0, small[:, 4] > 0, small[:, 5] > 0.5
+    frame = image.amax(dim=1) <= DARK
+    unusable = torch.stack([near, frame], dim=1).to(image)
+    moved = torch.stack([move(torch.cat([image, unusable], dim=1)) for move in MOVES])
+    lost, seen = moved[:, :, 3:].amax(dim=2), seam & (moved[:, :, 3] == 0)
+    apart = moved[:, :, :3] - image
+    shift = _mean(apart, seen[:, :, None])
+    uneven = (apart - shift[..., None, None]).abs().mean(dim=2)  # an even one is shifted away
+    return (_mean(lost, region) + SEAM * _mean(uneven, seen)).argmin(dim=0).tolist()
 
 
 def _mean(of: Tensor, where: Tensor) -> Tensor:
-    """Return the mean over some places of each picture, (B,); 0 where there are none."""
-    return (of * where).flatten(1).sum(dim=1) / where.flatten(1).sum(dim=1).clamp_min(1)
+    """Return the mean over some places of (..., H, W), (...); 0 where there are none."""
+    return (of * where).sum(dim=(-2, -1)) / where.sum(dim=(-2, -1)).clamp_min(1)
