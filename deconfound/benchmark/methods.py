@@ -24,6 +24,7 @@ class Method:
         parts: arguments of :class:`~deconfound.CausalSegmenter`; plain where empty.
         adjustment: what is done to the training pictures.
         lambda_causal: weight of the causal loss.
+        lambda_lesion: weight of the loss of where any lesion is.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Method:
     parts: Mapping[str, Any]
     adjustment: AdjustmentSettings
     lambda_causal: float
+    lambda_lesion: float
 
     @property
     def speaks(self) -> bool:
@@ -65,7 +67,7 @@ def method_of(text: str) -> Method:
 def _built(title: str, what: str, values: Mapping[str, Any]) -> Method:
     """Hand every value to whom it is an argument of."""
     of_adjustment = {k: v for k, v in values.items() if k in AdjustmentSettings.model_fields}
-    apart = {"lambda_causal", "estimator", *of_adjustment}
+    apart = {"lambda_causal", "lambda_lesion", "estimator", *of_adjustment}
     parts = {k: v for k, v in values.items() if k not in apart}
     if "estimator" in values:
         parts["intervention"] = {"name": values["intervention"], "estimator": values["estimator"]}
@@ -75,6 +77,7 @@ def _built(title: str, what: str, values: Mapping[str, Any]) -> Method:
         parts,
         AdjustmentSettings.off().model_copy(update=of_adjustment),
         values.get("lambda_causal", 0.0),
+        values.get("lambda_lesion", 0.0),
     )
 
 

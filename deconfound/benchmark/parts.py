@@ -115,6 +115,9 @@ PARTS: dict[str, Part] = {
         "channel statistics mixed between pictures, at the shallow levels",
     ),
     "causal_loss": Part("Causal loss", "lambda_causal", 0.5, "causal loss"),
+    "lesion_loss": Part(
+        "Lesion loss", "lambda_lesion", 1.0, "where a lesion is, asked apart from which it is"
+    ),
     "weighting": Part(
         "Weighting", "weighting", "sampler",
         "images drawn by P(k)P(z)/P(k,z), z read by the VLM",
@@ -131,6 +134,10 @@ PARTS: dict[str, Part] = {
     "transplant_auto": Part(
         "As many transplants as needed", "transplant", "auto",
         "lesions in other surroundings, as many as these tell of the class",
+    ),
+    "margin_auto": Part(
+        "As much margin as tells", "margin", "auto",
+        "what lies about a lesion and goes with it, brought along",
     ),
     "restyle": Part("Restyle", "restyle", 0.7, "colours and light of other pictures"),
     "render": Part("Render", "render", 0.7, "the pack's confounders drawn onto pictures"),

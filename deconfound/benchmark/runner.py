@@ -108,7 +108,9 @@ def run_cell(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Wat
     loop = _loop(settings, cell)
     training = ModelTraining(
         model,
-        CausalLoss(model.prompts, "ce+dice", method.lambda_causal, 0.0),
+        CausalLoss(
+            model.prompts, "ce+dice", method.lambda_causal, 0.0, lambda_lesion=method.lambda_lesion
+        ),
         images.train,
         images.validation,
         loop,

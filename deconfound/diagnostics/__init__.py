@@ -8,7 +8,7 @@ from deconfound.diagnostics.agreement import (
     statistic_for,
 )
 from deconfound.diagnostics.attention import AttentionDivergence, attention_divergence
-from deconfound.diagnostics.balance import Balance, class_balance
+from deconfound.diagnostics.balance import Balance, class_balance, told_by_the_margin
 from deconfound.diagnostics.batch import Batch, take_evenly
 from deconfound.diagnostics.counterfactual import (
     Counterfactuals,
@@ -77,5 +77,6 @@ __all__ = [
     "site_probe",
     "statistic_for",
     "take_evenly",
+    "told_by_the_margin",
     "what_was_used",
 ]

@@ -9,6 +9,12 @@ import numpy as np
 
 from deconfound.errors import ShapeError
 
+LESS = 0.03
+"""Share of the images by which a class has to be told less often to count."""
+
+SURE = 2.33
+"""Standard errors by which it has to be less: one error in a hundred."""
+
 FOLDS = 5
 """Of the cross-validation, and the fewest patients of a class that is guessed."""
 
@@ -80,6 +86,35 @@ def class_balance(
     return Balance(told, weighted, 1 / len(np.unique(classes)), len(rows))
 
 
+def told_by_the_margin(
+    near: np.ndarray,
+    far: np.ndarray,
+    class_index: np.ndarray,
+    groups: Sequence[str] | None = None,
+) -> bool:
+    """Say whether the class is told less often once more about the lesion is hidden.
+
+    Both guesses are of the same images, so they are compared image by image, and a patient's images
+    count together. It has to be less by `LESS` and by `SURE` standard errors.
+
+    Args:
+        near: (n, d), embeddings of images whose lesion is painted over.
+        far: (n, d), of the same images with what lies about the lesion painted over too.
+        class_index: (n,), as in `class_balance`; False where that finds nothing to guess.
+        groups: the patient of each image.
+    """
+    who = np.arange(len(near)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    rows = _usable(class_index, who)
+    if not len(rows):
+        return False
+    classes, who = class_index[rows], who[rows]
+    alike = _alike(np.ones(len(rows)), classes)
+    before, after = (_right(seen[rows], classes, who, alike) for seen in (near, far))
+    less = np.bincount(who, alike * (before.astype(float) - after))
+    error = max(float(np.sqrt(np.square(less).sum())), 1e-12)
+    return bool(less.sum() > LESS * len(rows) and less.sum() > SURE * error)
+
+
 def _usable(classes: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Return the rows of classes with enough patients; none where they are of one class."""
     kept = [k for k in np.unique(classes[classes >= 0]) if _patients(classes, groups, k) >= FOLDS]
@@ -94,18 +129,25 @@ def _guessed(
     features: np.ndarray, classes: np.ndarray, groups: np.ndarray, weights: np.ndarray
 ) -> float:
     """Return the weighted share that is guessed right out of sample, mean over classes."""
+    weights = _alike(weights, classes)
+    return float(np.average(_right(features, classes, groups, weights), weights=weights))
+
+
+def _right(
+    features: np.ndarray, classes: np.ndarray, groups: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Return which images are guessed right out of sample, (n,) bool."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
 
-    weights = _alike(weights, classes)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    right = np.zeros(len(classes))
+    right = np.zeros(len(classes), dtype=bool)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     for learned, asked in folds.split(unit, classes, groups):
         model = LogisticRegression(C=10, max_iter=1000)
         model.fit(unit[learned], classes[learned], sample_weight=weights[learned])
         right[asked] = model.predict(unit[asked]) == classes[asked]
-    return float(np.average(right, weights=weights))
+    return right
 
 
 def _alike(weights: np.ndarray, classes: np.ndarray) -> np.ndarray:

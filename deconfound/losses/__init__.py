@@ -2,7 +2,7 @@
 
 from deconfound.losses.causal import CausalAlignmentLoss, class_coverage
 from deconfound.losses.contrastive import ContrastiveLoss, image_targets
-from deconfound.losses.segmentation import SegmentationLoss, soft_dice
+from deconfound.losses.segmentation import SegmentationLoss, any_lesion, soft_dice
 from deconfound.losses.total import CausalLoss
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "CausalLoss",
     "ContrastiveLoss",
     "SegmentationLoss",
+    "any_lesion",
     "class_coverage",
     "image_targets",
     "soft_dice",

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deconfound.errors import ShapeError, unknown_name
+from deconfound.errors import ConfigurationError, ShapeError, unknown_name
 
 Kind = Literal["ce", "ce+dice"]
 
@@ -18,13 +18,24 @@ class SegmentationLoss(nn.Module):
 
     Args:
         kind: ``"ce"``, as published, or ``"ce+dice"``, which learns small lesions sooner.
+        lesion: weight of the same loss of *where* a lesion is, whichever its class. Under
+            confounding most pairs of class and confounder are hardly seen, but lesions are seen
+            under every confounder: what they look like there is learned from all classes. Does
+            nothing where there is one class, of which the loss is that already.
+
+    Raises:
+        UnknownNameError: another kind.
+        ConfigurationError: a negative weight.
     """
 
-    def __init__(self, kind: Kind = "ce") -> None:
+    def __init__(self, kind: Kind = "ce", lesion: float = 0.0) -> None:
         super().__init__()
+        if not lesion >= 0:
+            raise ConfigurationError(f"loss weights must be ≥ 0, found lesion {lesion}")
         if kind not in get_args(Kind):
             raise unknown_name("segmentation loss", str(kind), get_args(Kind))
         self.kind = kind
+        self.lesion = lesion
 
     def forward(self, logits: Tensor, mask: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return a scalar.
@@ -47,8 +58,23 @@ class SegmentationLoss(nn.Module):
                 f"segmentation loss: expected one weight for each of {len(logits)} images, "
                 f"found {tuple(weight.shape)}"
             )
+        loss = self._loss(logits, mask, weight)
+        if not self.lesion or logits.shape[1] == 1:
+            return loss
+        return loss + self.lesion * self._loss(any_lesion(logits), (mask > 0).long(), weight)
+
+    def _loss(self, logits: Tensor, mask: Tensor, weight: Tensor | None) -> Tensor:
         loss = _cross_entropy(logits, mask, weight)
         return loss if self.kind == "ce" else loss + soft_dice(*_foreground(logits, mask), weight)
+
+
+def any_lesion(logits: Tensor) -> Tensor:
+    """Return the logit of a lesion of any class, log P(lesion)/P(background), (B, 1, H, W).
+
+    Args:
+        logits: (B, C, H, W), channel 0 the background.
+    """
+    return torch.logsumexp(logits[:, 1:], dim=1, keepdim=True) - logits[:, :1]
 
 
 def _foreground(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

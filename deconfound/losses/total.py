@@ -21,6 +21,7 @@ class CausalLoss(nn.Module):
         lambda_causal: λ₁.
         lambda_contrast: λ₂.
         temperature: τ of the contrastive term.
+        lambda_lesion: weight of where any lesion is within L_seg, see `SegmentationLoss`.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class CausalLoss(nn.Module):
         lambda_causal: float = 0.5,
         lambda_contrast: float = 0.1,
         temperature: float = 0.5,
+        lambda_lesion: float = 0.0,
     ) -> None:
         super().__init__()
         if lambda_causal < 0 or lambda_contrast < 0:
@@ -37,7 +39,7 @@ class CausalLoss(nn.Module):
                 f"loss weights must be ≥ 0, found {lambda_causal} and {lambda_contrast}"
             )
         self.prompts = prompts
-        self.segmentation = SegmentationLoss(segmentation)
+        self.segmentation = SegmentationLoss(segmentation, lambda_lesion)
         self.causal = CausalAlignmentLoss()
         self.contrastive = ContrastiveLoss(temperature)
         self.lambda_causal = lambda_causal

@@ -15,7 +15,7 @@ from deconfound.training.adjustment import Adjustment, AdjustmentSettings
 from deconfound.training.calibrating import fitted_temperature
 from deconfound.training.loading import ImageDataset
 from deconfound.training.reading import TEMPERATURE, Watch, embed, named_confounders
-from deconfound.training.transplanting import transplanted_share
+from deconfound.training.surroundings import choose
 from deconfound.training.what_was_read import WhatWasRead
 
 NEARLY_EQUAL = 0.98
@@ -43,7 +43,7 @@ def read_images(
     pack: PromptPack,
     progress: Watch | None = None,
 ) -> WhatWasRead:
-    """Read in the training images what the settings leave to them: weights, and a share.
+    """Read in the training images what the settings leave to them: weights, and shares.
 
     Args:
         settings: which parts, and how much of each.
@@ -65,17 +65,16 @@ def read_images(
     weights, temperature, notes = None, None, tuple[str, ...]()
     if settings.weighs:
         weights, temperature, notes = _balanced(settings, model, images, pack, progress)
-    share = settings.transplant
-    if share == "auto":
-        share, told = transplanted_share(model, images, weights, settings.margin, progress)
-        notes += told
+    chosen = choose(settings, model, images, weights, progress)
     return WhatWasRead(
         settings=settings,
         images=len(images),
         weights=None if weights is None else tuple(weights.tolist()),
         temperature=temperature,
-        transplant=share,
-        notes=notes,
+        transplant=chosen.transplant,
+        margin=chosen.margin,
+        restyle=chosen.restyle,
+        notes=notes + chosen.notes,
     )
 
 
@@ -92,9 +91,9 @@ def adjustment_by(told: WhatWasRead, pack: PromptPack) -> Adjustment:
     weights = None if told.weights is None else torch.tensor(told.weights, dtype=torch.float32)
     doing: list[Doing] = []
     if told.transplant:
-        doing.append(Transplant(told.transplant, settings.tone, margin=settings.margin))
-    if settings.restyle:
-        doing.append(Restyle(settings.restyle))
+        doing.append(Transplant(told.transplant, settings.tone, margin=told.margin))
+    if told.restyle:
+        doing.append(Restyle(told.restyle))
     if settings.render and operations:
         doing.append(Render(operations, settings.render))
     weigh: Literal["loss", "sampler"] = "loss" if settings.weighting == "loss" else "sampler"

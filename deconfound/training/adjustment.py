@@ -23,12 +23,14 @@ class AdjustmentSettings(BaseModel):
     Attributes:
         transplant: share of the training pictures whose lesion is put into other surroundings;
             ``auto``, as large a one as the surroundings still tell of the class among weighted
-            images (`deconfound.training.transplanting`).
+            images (`deconfound.training.surroundings`).
         tone: what a transplanted lesion takes of its new place: ``style``, the donor's colours as a
             whole; ``gain``, light and tint right about it; ``either``, by a coin; ``none``.
         margin: how much of its surroundings a transplanted lesion takes along, in diameters of a
-            disc as large as the lesion; 0.5 where it shows outside of its mask, as by a shadow.
-        restyle: share that takes colours and light of another picture.
+            disc as large as the lesion; ``auto``, 0.5 where it shows outside of its mask, as by a
+            shadow, and 0 elsewhere (`deconfound.training.surroundings`).
+        restyle: share that takes colours and light of another picture; ``auto``, 0.7 where the
+            classes cannot be told, as where there is one, and 0 elsewhere.
         render: share onto which a confounder of the pack is drawn.
         weighting: balance classes and confounders by the VLM's reading of each picture: ``none``,
             as a factor of the ``loss``, or by how often the ``sampler`` draws it.
@@ -41,8 +43,8 @@ class AdjustmentSettings(BaseModel):
 
     transplant: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     tone: Tone = "either"
-    margin: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    restyle: float = Field(default=0.0, ge=0, le=1)
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["auto"] = "auto"
+    restyle: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     render: float = Field(default=0.0, ge=0, le=1)
     weighting: Literal["none", "loss", "sampler"] = "sampler"
     weight_limit: float = Field(default=10.0, ge=1)
@@ -51,7 +53,7 @@ class AdjustmentSettings(BaseModel):
     @classmethod
     def off(cls) -> AdjustmentSettings:
         """Return the settings of plain training."""
-        return cls(transplant=0, restyle=0, render=0, weighting="none")
+        return cls(transplant=0, margin=0, restyle=0, render=0, weighting="none")
 
     @property
     def weighs(self) -> bool:

@@ -24,6 +24,8 @@ class WhatWasRead(BaseModel):
         weights: one for each image, exactly as float32 has it; None weighs all alike.
         temperature: of the reading that the weights are from; None without weights.
         transplant: share of the pictures whose lesion is transplanted.
+        margin: of the transplants, in diameters.
+        restyle: share of the pictures that are restyled.
         notes: what a reader of the run should know, a sentence each.
     """
 
@@ -34,6 +36,8 @@ class WhatWasRead(BaseModel):
     weights: tuple[float, ...] | None
     temperature: float | None
     transplant: float
+    margin: float
+    restyle: float
     notes: tuple[str, ...]
 
     def keep(self, path: Path) -> None:

@@ -65,6 +65,8 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
             in closed form; mixstyle, statistics mixed between pictures: docs/interventions.md.
         segmentation_loss: ce, as published, or ce+dice.
         lambda_causal: weight of the causal loss.
+        lambda_lesion: adjusted: weight of the loss of where any lesion is, apart from which
+            (several classes).
         lambda_contrast: weight of the contrastive loss.
         tau: temperature of the contrastive loss.
         validation_share: share of the training sites' patients held out to choose the epoch.
@@ -107,6 +109,7 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
     level_intervention: Literal["none", "statistics", "erasure", "mixstyle"] = "none"
     segmentation_loss: Literal["ce", "ce+dice"] = "ce+dice"
     lambda_causal: float = Field(0.5, ge=0)
+    lambda_lesion: float = Field(0.0, ge=0)
     lambda_contrast: float = Field(0.1, ge=0)
     tau: float = Field(0.5, gt=0)
     validation_share: float = Field(0.15, gt=0, lt=1)

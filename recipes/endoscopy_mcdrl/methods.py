@@ -185,6 +185,7 @@ def build_criterion(
         lambda_causal=config.lambda_causal if ours and intervenes else 0.0,
         lambda_contrast=config.lambda_contrast if ours else 0.0,
         temperature=config.tau,
+        lambda_lesion=config.lambda_lesion if method == "adjusted" else 0.0,
     )
     if ours:
         return loss

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deconfound.diagnostics.balance import FOLDS, Balance, class_balance
+from deconfound.diagnostics.balance import FOLDS, Balance, class_balance, told_by_the_margin
 from deconfound.errors import ShapeError
 
 
@@ -109,3 +109,30 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
             class_balance(*wrong)
     with pytest.raises(ShapeError, match="and 2"):
         class_balance(shown, k, groups=["a", "b"])
+
+
+@settings(max_examples=10)
+@given(st.floats(0, 1), st.integers(0, 1000))
+def test_a_margin_that_tells_is_found_and_one_that_does_not_is_not(strength, seed) -> None:
+    """The near look shows a halo that goes with the class, beside what the far one shows too."""
+    far, k, _ = world(min(strength, 0.8), seed)
+    halo = np.eye(3, 8)[k] + 0.5 * np.random.default_rng(seed + 1).standard_normal(far.shape)
+    assert told_by_the_margin(far + halo, far, k)
+    noise = 0.1 * np.random.default_rng(seed + 2).standard_normal(far.shape)
+    assert not told_by_the_margin(far, far + noise, k)
+    assert not told_by_the_margin(far, far + halo, k)  # more is told, not less
+
+
+def test_of_a_few_patients_no_margin_is_found() -> None:
+    """Two patients, whose images all lose the class, are a coincidence of two."""
+    far, k, _ = world(0.5, count=400)
+    halo = np.eye(3, 8)[k]
+    few = np.arange(400) < 40
+    near = np.where(few[:, None], far + halo, far)
+    groups = [f"p{0 if i < 20 else 1}" if i < 40 else f"q{i}" for i in range(400)]
+    assert not told_by_the_margin(near, far, k, groups)
+
+
+def test_one_class_has_no_margin() -> None:
+    shown, k, _ = world(0.5, count=60)
+    assert not told_by_the_margin(shown, shown, np.zeros_like(k))

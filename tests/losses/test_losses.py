@@ -15,6 +15,7 @@ from deconfound.losses import (
     CausalAlignmentLoss,
     ContrastiveLoss,
     SegmentationLoss,
+    any_lesion,
     class_coverage,
     image_targets,
     soft_dice,
@@ -131,3 +132,38 @@ def test_settings_out_of_range() -> None:
         SegmentationLoss("ce-dice")
     with pytest.raises(ConfigurationError, match="temperature must be > 0, found 0"):
         ContrastiveLoss(0)
+
+
+@given(seed=st.integers(0, 1000), classes=st.integers(1, 5))
+def test_a_lesion_is_whatever_is_not_background(seed, classes) -> None:
+    g = torch.Generator().manual_seed(seed)
+    logits = 5 * torch.randn(2, 1 + classes, 4, 3, generator=g, dtype=torch.float64)
+    torch.testing.assert_close(any_lesion(logits).sigmoid(), 1 - logits.softmax(1)[:, :1])
+
+
+@pytest.mark.parametrize("kind", ["ce", "ce+dice"])
+def test_where_a_lesion_is_does_not_ask_which(kind) -> None:
+    """Two classes exchanged in what is said change the loss, and nothing of its lesion's part."""
+    g = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 4, 6, 6, generator=g)
+    mask = torch.randint(0, 4, (2, 6, 6), generator=g)
+    renamed = logits[:, [0, 2, 1, 3]]
+
+    def part(said: torch.Tensor) -> torch.Tensor:
+        return SegmentationLoss(kind, lesion=1.0)(said, mask) - SegmentationLoss(kind)(said, mask)
+
+    torch.testing.assert_close(part(logits), part(renamed))
+    assert part(logits) > 0
+    assert SegmentationLoss(kind)(logits, mask) != SegmentationLoss(kind)(renamed, mask)
+
+
+def test_of_one_class_a_lesion_is_asked_for_once() -> None:
+    logits, mask = torch.randn(2, 1, 6, 6), torch.randint(0, 2, (2, 6, 6))
+    assert SegmentationLoss("ce+dice", 1.0)(logits, mask) == SegmentationLoss("ce+dice")(
+        logits, mask
+    )
+
+
+def test_a_negative_weight_of_the_lesion_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="lesion -1"):
+        SegmentationLoss(lesion=-1)

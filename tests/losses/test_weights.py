@@ -37,7 +37,7 @@ def test_weights_of_one_are_no_weights(kind, seed, channels) -> None:
 def test_a_weight_is_how_often_an_image_is_there(kind, seed, channels) -> None:
     """Weights (2, 1, 0), whose mean is one, are the batch [first, first, second]."""
     logits, mask = batch(seed, channels)
-    loss, twice = SegmentationLoss(kind), [0, 0, 1]
+    loss, twice = SegmentationLoss(kind, lesion=0.5), [0, 0, 1]
     weighed = loss(logits, mask, torch.tensor([2.0, 1.0, 0.0]))
     torch.testing.assert_close(weighed, loss(logits[twice], mask[twice]))
 

@@ -123,7 +123,7 @@ def test_settings_that_cannot_be_are_refused() -> None:
 
 def test_what_is_built_is_what_was_asked_for() -> None:
     pack = PromptPack.load("endoscopy")
-    settings = AdjustmentSettings(transplant=0.3, restyle=0, render=0.2, weighting="none")
+    settings = AdjustmentSettings.off().model_copy(update={"transplant": 0.3, "render": 0.2})
     built = build_adjustment(settings, None, Disks(), pack)
     assert [type(step) for step in built.doing] == [Transplant, Render]
     assert [step.probability for step in built.doing] == [0.3, 0.2]
@@ -158,7 +158,7 @@ def test_a_pack_can_say_that_nothing_draws_a_confounder() -> None:
 def test_nothing_is_said_of_drawing_where_nothing_is_drawn() -> None:
     pack = PromptPack.load("endoscopy").to_mapping()
     pack["groups"][0]["confounders"][0]["render"] = None
-    settings = AdjustmentSettings(transplant=0.5, weighting="none")
+    settings = AdjustmentSettings.off().model_copy(update={"transplant": 0.5})
     built = PromptPack.from_mapping(pack)
     assert build_adjustment(settings, None, Disks(), built).notes == ()
     drawing = settings.model_copy(update={"render": 0.1})
@@ -171,7 +171,7 @@ def test_weights_that_do_nothing_say_so() -> None:
     masks = torch.zeros(count, 32, 32, dtype=torch.uint8)
     alike = MemoryDataset(pictures, masks, torch.arange(count) % 5, torch.zeros(count).long())
     model = CausalSegmenter("Unet", vlm="mini")
-    settings = AdjustmentSettings(transplant=0, weighting="sampler")
+    settings = AdjustmentSettings(transplant=0, restyle=0)
     notes = build_adjustment(settings, model, alike, model.pack).notes
     assert any("does next to nothing" in note for note in notes)
 

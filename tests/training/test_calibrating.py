@@ -17,7 +17,7 @@ from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.calibrating import fitted_temperature
 from deconfound.types import Confounders
 
-BALANCED = AdjustmentSettings(transplant=0)
+BALANCED = AdjustmentSettings(transplant=0, restyle=0)
 
 
 class Greys:

@@ -81,7 +81,7 @@ def cut(tmp_path: Path) -> Path:
 
 def test_a_resumed_training_reads_nothing_again(cut, tmp_path, monkeypatch) -> None:
     whole = weights_after(training(tmp_path / "whole"))
-    for module in ("adjusting", "transplanting", "calibrating"):
+    for module in ("adjusting", "surroundings", "calibrating"):
         monkeypatch.setattr(f"deconfound.training.{module}.embed", None)
     assert same(whole, weights_after(training(cut)))
 
@@ -89,7 +89,8 @@ def test_a_resumed_training_reads_nothing_again(cut, tmp_path, monkeypatch) -> N
 def test_a_resumed_training_goes_by_the_weights_that_were_kept(cut) -> None:
     """Here another processor's, on which one image alone was worth drawing."""
     told = json.loads((cut / KEPT).read_text())
-    told |= {"weights": [float(COUNT)] + [0.0] * (COUNT - 1), "transplant": 0.25, "notes": ["read"]}
+    weights = [float(COUNT)] + [0.0] * (COUNT - 1)
+    told |= {"weights": weights, "transplant": 0.25, "restyle": 0.0, "notes": ["read"]}
     (cut / KEPT).write_text(json.dumps(told))
     adjustment = training(cut).prepare()
     assert adjustment.sampling_weights is not None
@@ -118,6 +119,8 @@ def test_every_float32_comes_back(tmp_path) -> None:
         weights=tuple(weights.tolist()),
         temperature=0.1,
         transplant=1 / 3,
+        margin=0.5,
+        restyle=0.0,
         notes=(),
     )
     told.keep(tmp_path / "new" / "read.json")
@@ -163,7 +166,7 @@ def test_a_training_begun_before_readings_were_kept_reads_again(cut, tmp_path) -
 
 
 def test_plain_training_reads_nothing(tmp_path, monkeypatch) -> None:
-    for module in ("adjusting", "transplanting", "calibrating"):
+    for module in ("adjusting", "surroundings", "calibrating"):
         monkeypatch.setattr(f"deconfound.training.{module}.embed", None)
     one = training(tmp_path / "run", AdjustmentSettings.off())
     told = read_images(one.adjusting, one.model, one.train_set, one.model.pack)
