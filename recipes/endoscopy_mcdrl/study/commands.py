@@ -17,7 +17,7 @@ from deconfound.simulation import SITES
 from ..config import RecipeConfig, load_profile
 from ..console import note
 from ..flags import parse, value_of
-from ..methods import grid_of, require_methods
+from ..methods import require_methods
 from ..parts import require_parts
 from ..readers import discover
 from . import ablations, plan, tables
@@ -44,7 +44,6 @@ class Study:
         require_methods([*settings.methods, settings.ablated])
         require_parts(settings, PromptPack.load(settings.pack))
         _require_one_process(settings)
-        _require_left_to_search(settings)
         self.holdouts = _holdouts(settings)
         self.store = Store.prepare(settings)
 
@@ -200,20 +199,6 @@ def _require_one_process(settings: StudySettings) -> None:
                 f"--{RecipeConfig.flag(flag)}: expected 1, as a study trains each model in one "
                 f"process, found {value}; --executor and --jobs-at-once train several side by side"
             )
-
-
-def _require_left_to_search(settings: StudySettings) -> None:
-    """Refuse a flag that the search of a method would override without a word."""
-    profile = load_profile(settings.config)
-    for method in dict.fromkeys([*settings.methods, settings.ablated]):
-        for name in grid_of(method)[0].keys() & RecipeConfig.model_fields.keys():
-            value = getattr(settings, name)
-            if value != getattr(profile, name):
-                tried = ", ".join(str(setting[name]) for setting in grid_of(method))
-                raise ConfigurationError(
-                    f"--{RecipeConfig.flag(name)}: expected to be left to the search, which tries "
-                    f"{tried} for {method}, found {value}; leave it out"
-                )
 
 
 def _plain(table: Table) -> dict[str, Any]:
