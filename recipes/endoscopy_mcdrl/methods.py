@@ -22,7 +22,7 @@ from deconfound.training.settings import TrainingSettings
 
 from .cohort import Cohort
 from .config import RecipeConfig
-from .parts import OWN_LAYER, our_parts
+from .parts import our_parts, takes_layer
 from .priors import is_read
 
 Setting = Mapping[str, Any]
@@ -100,11 +100,6 @@ def title_of(method: str, config: RecipeConfig | None = None) -> str:
     if takes_layer(method) and config.intervention != "cross_attention":
         title = f"{title}, {config.intervention}"
     return f"{title} (oracle)" if config.oracle else title
-
-
-def takes_layer(method: str) -> bool:
-    """Say whether a method has the layer that is asked for; rivals bring their own."""
-    return method in GRIDS and method not in OWN_LAYER
 
 
 def source_of(method: str) -> tuple[str, str]:

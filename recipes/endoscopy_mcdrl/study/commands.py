@@ -42,7 +42,7 @@ class Study:
     def __init__(self, settings: StudySettings, console: Console | None = None) -> None:
         self.settings, self.console = settings, console or Console(stderr=True)
         require_methods([*settings.methods, settings.ablated])
-        require_parts(settings, PromptPack.load(settings.pack))
+        self._require_parts(settings.methods)
         _require_one_process(settings)
         self.holdouts = _holdouts(settings)
         self.store = Store.prepare(settings)
@@ -60,8 +60,13 @@ class Study:
         return plan.repeated(chosen, self.settings)
 
     def train(self, cells: Sequence[Cell]) -> None:
-        """Train what is missing."""
+        """Train what is missing; what an ablation trains need not be among ``--methods``."""
+        self._require_parts([cell.method for cell in cells])
         run_work(Work(cells, self.store), self.settings, self.console)
+
+    def _require_parts(self, methods: Sequence[str]) -> None:
+        trained = self.settings.model_copy(update={"methods": tuple(methods)})
+        require_parts(trained, PromptPack.load(trained.pack))
 
 
 def main_tables(study: Study) -> Sequence[Table]:
