@@ -10,7 +10,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_model
-from torch import nn
+from torch import Tensor, nn
 
 from deconfound.errors import WeightsError
 
@@ -95,7 +95,18 @@ def fill(model: nn.Module, weights: Path) -> None:
             f"{weights}: does not belong to the config.json beside it "
             f"(first difference: {(differing or absent)[0]})"
         )
+    _require_numbers(weights, state)
     model.load_state_dict(state, strict=False)
+
+
+def _require_numbers(weights: Path, state: dict[str, Tensor]) -> None:
+    """Refuse weights with NaN: one of them, and every mask is empty without a word."""
+    damaged = [name for name, tensor in state.items() if tensor.isnan().any()]
+    if damaged:
+        raise WeightsError(
+            f"{weights}: expected numbers, found NaN in {damaged[0]}, so the file is damaged; "
+            f"restore it, or train and save the model again"
+        )
 
 
 def _is_alias(own: dict[str, Any], key: str, state: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from deconfound.data.which_images import which_images
 from deconfound.errors import ConfigurationError
 from deconfound.estimators.doing import Doing, Render, Restyle, Transplant, operation_for
 from deconfound.estimators.weighting import balancing_weights, read_posterior
@@ -69,6 +70,7 @@ def read_images(
     return WhatWasRead(
         settings=settings,
         images=len(images),
+        which=which_images(images),
         weights=None if weights is None else tuple(weights.tolist()),
         temperature=temperature,
         transplant=chosen.transplant,

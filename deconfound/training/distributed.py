@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ try:
     from lightning.fabric import Fabric as Fabric
     from lightning.fabric.strategies.single_device import SingleDeviceStrategy
     from lightning.fabric.utilities.exceptions import MisconfigurationException
+    from lightning_utilities.core import rank_zero
 except ImportError as error:
     raise missing_extra("lightning", "training") from error
 
@@ -52,13 +54,29 @@ def launch(settings: TrainingSettings) -> Fabric:
             f"accelerator {settings.accelerator} with devices {settings.devices} cannot be used "
             f"here ({' '.join(str(error).split())}); try accelerator auto or cpu"
         ) from error
-    fabric.launch()
+    with _without_advice():
+        fabric.launch()
     return fabric
 
 
 @contextmanager
+def _without_advice() -> Iterator[None]:
+    """Keep Lightning from advising to round products on a GPU, which would change the numbers."""
+
+    def is_else(record: logging.LogRecord) -> bool:
+        return "that has Tensor Cores" not in record.getMessage()
+
+    logger = rank_zero.log  # whose name depends on what else of Lightning is imported
+    logger.addFilter(is_else)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_else)
+
+
+@contextmanager
 def deterministic(on: bool) -> Iterator[None]:
-    """Use deterministic kernels inside; an operation that has none only warns."""
+    """Use deterministic kernels inside; an operation that has none runs all the same."""
     filling: Any = torch.utils.deterministic
     before = (
         torch.are_deterministic_algorithms_enabled(),
@@ -68,7 +86,11 @@ def deterministic(on: bool) -> Iterator[None]:
     torch.use_deterministic_algorithms(on, warn_only=True)
     filling.fill_uninitialized_memory = False  # slow, and nothing here reads it
     try:
-        yield
+        with warnings.catch_warnings():
+            # On a GPU every training has such operations, in the middle of its progress; a report
+            # says how far bits agree there.
+            warnings.filterwarnings("ignore", ".* does not have a deterministic implementation")
+            yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         filling.fill_uninitialized_memory = before[2]

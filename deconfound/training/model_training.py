@@ -91,7 +91,7 @@ class ModelTraining:
             if self.fabric.is_global_zero:
                 told.keep(path)
             self.fabric.barrier()
-        return WhatWasRead.kept(path, self.adjusting, len(self.train_set))
+        return WhatWasRead.kept(path, self.adjusting, self.train_set)
 
     def train(self, adjustment: Adjustment, watcher: Watcher | None = None) -> History:
         """Train, or go on after the last finished epoch; see :func:`~deconfound.training.fit`.

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from deconfound.data.which_images import which_images
 from deconfound.errors import RunFolderError
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.files import write_json
+from deconfound.training.loading import ImageDataset
 from deconfound.training.same_settings import refuse_other_settings
 
 
@@ -21,6 +23,8 @@ class WhatWasRead(BaseModel):
     Attributes:
         settings: what was asked for.
         images: how many were read.
+        which: digest of what is known of them (`which_images`); None where nobody knows, as in a
+            reading that is older than the look at them.
         weights: one for each image, exactly as float32 has it; None weighs all alike.
         temperature: of the reading that the weights are from; None without weights.
         transplant: share of the pictures whose lesion is transplanted.
@@ -33,6 +37,7 @@ class WhatWasRead(BaseModel):
 
     settings: AdjustmentSettings
     images: int
+    which: str | None = None
     weights: tuple[float, ...] | None
     temperature: float | None
     transplant: float
@@ -49,17 +54,16 @@ class WhatWasRead(BaseModel):
         write_json(path, self.model_dump(mode="json"))
 
     @classmethod
-    def kept(cls, path: Path, settings: AdjustmentSettings, images: int) -> WhatWasRead:
+    def kept(cls, path: Path, settings: AdjustmentSettings, images: ImageDataset) -> WhatWasRead:
         """Read back what was kept for a training.
 
         Args:
             path: of the file.
             settings: what is asked for now.
-            images: how many training images there are now.
+            images: the training images that there are now.
 
         Raises:
-            RunFolderError: the file cannot be read, or is of other settings or another number of
-                images; as many others are not noticed.
+            RunFolderError: the file cannot be read, or is of other settings or images.
         """
         try:
             found = cls.model_validate_json(path.read_text(encoding="utf-8"))
@@ -71,9 +75,16 @@ class WhatWasRead(BaseModel):
             ) from error
         then, now = found.settings.model_dump(), settings.model_dump()
         refuse_other_settings(path, "adjustment that is resumed", then, now)
-        if found.images != images:
-            raise RunFolderError(
-                f"{path}: expected the {found.images} training images that the training was begun "
-                f"with, found {images}; give the same images, or choose another --out"
-            )
+        found._require_same(path, images)
         return found
+
+    def _require_same(self, path: Path, images: ImageDataset) -> None:
+        """Refuse images that are others, as far as their number and what is known of them tell."""
+        which = which_images(images)
+        others = None not in (which, self.which) and which != self.which
+        if len(images) != self.images or others:
+            there = len(images) if len(images) != self.images else "as many others"
+            raise RunFolderError(
+                f"{path}: expected the {self.images} training images that the training was begun "
+                f"with, found {there}; give the same images, or choose another --out"
+            )

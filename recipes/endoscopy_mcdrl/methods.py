@@ -22,7 +22,7 @@ from deconfound.training.settings import TrainingSettings
 
 from .cohort import Cohort
 from .config import RecipeConfig
-from .parts import OWN_LAYER, our_parts
+from .parts import our_parts, takes_layer
 from .priors import is_read
 
 Setting = Mapping[str, Any]
@@ -72,8 +72,8 @@ GRIDS: dict[str, tuple[Setting, ...]] = {
     "mcdrl_without_mtrs": ({},),
     "mcdrl_without_cdrl": ({},),
 }
-"""What is searched for ours; as many settings as for every rival (`deconfound.rivals.TRIALS`), but
-for the two ablations, which are not tuned."""
+"""What is searched for ours where the flags leave it (`grid_of`); as many settings as for every
+rival (`deconfound.rivals.TRIALS`), but for the two ablations, which are not tuned."""
 
 
 def method_names() -> tuple[str, ...]:
@@ -102,11 +102,6 @@ def title_of(method: str, config: RecipeConfig | None = None) -> str:
     return f"{title} (oracle)" if config.oracle else title
 
 
-def takes_layer(method: str) -> bool:
-    """Say whether a method has the layer that is asked for; rivals bring their own."""
-    return method in GRIDS and method not in OWN_LAYER
-
-
 def source_of(method: str) -> tuple[str, str]:
     """Return where a method was published, and what was changed or left out here."""
     if method in SOURCES:
@@ -115,9 +110,18 @@ def source_of(method: str) -> tuple[str, str]:
     return rival.source, rival.adapted
 
 
-def grid_of(method: str) -> tuple[Setting, ...]:
-    """Return the settings that are searched for a method; the first is the published one."""
-    return GRIDS.get(method) or rivals[_rival_name(method)].grid
+def grid_of(method: str, config: RecipeConfig) -> tuple[Setting, ...]:
+    """Return the settings that are searched for a method.
+
+    Ours begin with what the flags say, so that a single trial is the training that was asked for;
+    a rival's begin with the published one. A search is as long whatever it begins with.
+    """
+    if method not in GRIDS:
+        return rivals[_rival_name(method)].grid
+    grid = GRIDS[method]
+    asked = {name: getattr(config, name) for name in grid[0]}
+    others = [setting for setting in grid if setting != asked]
+    return (asked, *others)[: len(grid)]
 
 
 def configured(method: str, config: RecipeConfig, setting: Setting) -> RecipeConfig:

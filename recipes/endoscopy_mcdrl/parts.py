@@ -20,12 +20,17 @@ ATTENTION: dict[str, tuple[str, ...]] = {
 }
 """Layers that attend to the dictionary, and the settings they read; other layers read none."""
 
-OWN_LAYER = ("mcdrl_literal", "mcdrl_without_cdrl")
-"""Ours that are told apart by their layer: cross-attention without a residual, and none. What is
-asked of the layer is asked of the others."""
+ASKED_LAYER = ("mcdrl", "adjusted", "mcdrl_without_mtrs")
+"""Ours with the layer that is asked for. The others are told apart by their own: cross-attention
+without a residual (``mcdrl_literal``), and none (``mcdrl_without_cdrl``)."""
 
 ONE_LOCATION = 32
 """Pixels of an image whose deepest map is a single location."""
+
+
+def takes_layer(method: str) -> bool:
+    """Say whether a method has the layer that is asked for; others bring their own."""
+    return method in ASKED_LAYER
 
 
 def our_parts(method: str, config: RecipeConfig, pack: PromptPack) -> dict[str, Any]:
@@ -39,7 +44,7 @@ def our_parts(method: str, config: RecipeConfig, pack: PromptPack) -> dict[str, 
         "selector": "all" if method == "mcdrl_without_mtrs" else mtrs,
         "dictionary": _dictionary(config, pack),
         "intervention": _layer(method, config),
-        "average": "feature" if method in OWN_LAYER else config.average,
+        "average": config.average if takes_layer(method) else "feature",
         "level_intervention": _level_intervention(config),
     }
 
@@ -111,7 +116,12 @@ def _summed() -> list[str]:
 
 
 def _require_read(config: RecipeConfig) -> None:
-    """Refuse a setting of attention that the layer would pass over without a word."""
+    """Refuse a setting of attention that the layer would pass over without a word.
+
+    Where no method that is trained has that layer, the setting is for a layer of its own.
+    """
+    if not any(map(takes_layer, config.methods)):
+        return
     usual = RecipeConfig.model_fields
     for setting in ATTENTION["cross_attention"]:
         read = setting in ATTENTION.get(config.intervention, ())

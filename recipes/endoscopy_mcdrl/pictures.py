@@ -90,7 +90,7 @@ def trained_with(
     path = run.what_was_read(method)
     if not path.exists():
         return ()
-    told = WhatWasRead.kept(path, adjusting_of(method, config), len(cohort.train))
+    told = WhatWasRead.kept(path, adjusting_of(method, config), cohort.train)
     at_first_epoch(cohort.train)
     step = max(1, len(cohort.train) // DRAWN_FROM)
     rows = list(range(0, len(cohort.train), step))[:DRAWN_FROM]

@@ -21,8 +21,7 @@ from deconfound.training.report import ConfounderEntry
 from .cohort import Cohort, ImageSet
 from .config import RecipeConfig, load_profile
 from .console import note
-from .methods import takes_layer
-from .parts import described
+from .parts import described, takes_layer
 from .pictures import gallery, trained_with
 
 FAMILIAR = "endoscopy"

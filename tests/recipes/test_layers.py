@@ -179,6 +179,26 @@ def test_ours_with_a_layer_of_their_own_keep_it(tiny_weights) -> None:
     assert title_of("baseline", asked) == "Baseline"
 
 
+def test_attention_of_its_own_reads_what_another_layer_would_not(tiny_weights) -> None:
+    own = {"depth": 2, "heads": 4, "methods": ("mcdrl_literal",), "vlm": str(tiny_weights)}
+    asked = config(intervention="film", **own)
+    with pytest.warns(match="literal"):
+        model = build_model("mcdrl_literal", asked, PACK)
+    told = model.configuration()["intervention"]
+    assert (told["depth"], told["heads"]) == (2, 4)
+    both = asked.model_copy(update={"methods": ("mcdrl_literal", "mcdrl")})
+    with pytest.raises(ConfigurationError, match="--depth 2: expected --intervention cross_att"):
+        require_parts(both, PACK)
+
+
+def test_an_ablation_looks_at_the_methods_that_it_trains(tiny_weights, tmp_path, capsys) -> None:
+    asked = ["--methods", "mcdrl_literal", "--intervention", "film", "--depth", "2"]
+    words = ["ablate", "modules", *asked, "--vlm", str(tiny_weights), "--out", str(tmp_path)]
+    assert main(words) == 2
+    assert "--depth 2: expected --intervention cross_attention" in capsys.readouterr().err
+    assert not (tmp_path / "cells").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

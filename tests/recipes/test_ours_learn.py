@@ -30,8 +30,9 @@ SMALL: dict[str, Any] = {
 @pytest.mark.parametrize("method", ["mcdrl", "mcdrl_literal", "adjusted"])
 def test_it_learns(method, tmp_path):
     """A few pictures are learned: Dice rises, and L_seg falls."""
-    setting = grid_of(method)[0]
-    config = configured(method, RecipeConfig(**SMALL), setting)
+    asked = RecipeConfig(**SMALL)
+    setting = grid_of(method, asked)[0]
+    config = configured(method, asked, setting)
     pack = PromptPack.load(config.pack)
     cohort = assemble(config, pack, lambda done, total: None)
     model = build_model(method, config, pack, setting)

@@ -19,7 +19,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from deconfound.errors import ConfigurationError, DataError, DeconfoundError, RunFolderError
 from deconfound.rivals import TRIALS
@@ -76,7 +75,7 @@ def tiny(tmp_path: Path, weights: Path, **changes) -> StudySettings:
 
 def test_every_method_of_the_tables_exists_and_is_searched_alike():
     assert set(METHODS) <= set(method_names())
-    assert {len(grid_of(method)) for method in METHODS} == {TRIALS}
+    assert {len(grid_of(method, StudySettings())) for method in METHODS} == {TRIALS}
 
 
 def test_the_search_tries_as_many_settings_of_every_method():
@@ -84,6 +83,53 @@ def test_the_search_tries_as_many_settings_of_every_method():
     trials = plan.trial_cells(settings, SITES)
     assert len(trials) == len(set(trials)) == 2 * 2 * 2
     assert {cell.seed for cell in trials} == {settings.seed}
+
+
+def tried(method: str, **flags: object) -> list[object]:
+    """Return the values that the search of one of ours tries."""
+    (name,) = GRIDS[method][0]
+    return [setting[name] for setting in grid_of(method, StudySettings.model_validate(flags))]
+
+
+def test_a_search_begins_with_what_the_flags_say():
+    assert tried("adjusted", transplant=0) == [0, "auto", 0.25]
+    assert tried("adjusted", transplant=0.75) == [0.75, "auto", 0.25]
+    assert tried("mcdrl", lambda_causal=1) == [1.0, 0.5, 0.1]
+    assert tried("mcdrl_literal", lambda_causal=0.2) == [0.2, 0.5, 0.1]
+    changed = StudySettings(transplant=0, lambda_causal=0.2)
+    for method in set(method_names()) - {"mcdrl", "mcdrl_literal", "adjusted"}:
+        assert grid_of(method, changed) == grid_of(method, StudySettings())
+
+
+def test_one_trial_is_the_training_that_is_asked_for():
+    settings = StudySettings(methods=("adjusted", "mcdrl"), trials=1, transplant=0)
+    trials = plan.trial_cells(settings, SITES[:1])
+    assert [cell.setting for cell in trials] == [(("transplant", 0.0),), (("lambda_causal", 0.5),)]
+
+
+def test_an_ablation_is_of_what_the_flags_say():
+    settings = StudySettings(seeds=1, lambda_causal=0.2)
+    for ask in (plan.module_cells, plan.dictionary_cells, plan.depth_cells):
+        own = [cell for cell in ask(settings, SITES[:1]) if cell.method == "mcdrl"]
+        assert {cell.setting for cell in own} == {(("lambda_causal", 0.2),)}
+
+
+@pytest.mark.parametrize("profile", ["default", "paper"])
+def test_without_such_flags_the_search_is_the_one_that_is_written_down(profile):
+    settings = commands._settings("table main", ["--config", profile])
+    assert {method: grid_of(method, settings) for method in GRIDS} == GRIDS
+
+
+def test_a_study_without_such_flags_has_the_cells_that_it_always_had():
+    """A folder of finished cells stays one: their names follow from their settings."""
+    settings = StudySettings(methods=("mcdrl", "adjusted"), seeds=1)
+    cells = plan.trial_cells(settings, ["A"]) + plan.module_cells(settings, ["A"])
+    assert [cell.name.removeprefix("A_mini_") for cell in cells] == [
+        *("mcdrl_seed0_62ce866d", "mcdrl_seed0_c5c18230", "mcdrl_seed0_32d990d4"),
+        *("adjusted_seed0_0489cd31", "adjusted_seed0_c4459800", "adjusted_seed0_53992892"),
+        *("baseline_seed0_3d147e29", "mcdrl_without_mtrs_seed0_78608851"),
+        *("mcdrl_without_cdrl_seed0_23d86f9e", "mcdrl_seed0_62ce866d"),
+    ]
 
 
 def test_repeats_hold_the_trials_own_seed_so_that_it_is_not_trained_again():
@@ -359,8 +405,6 @@ def test_a_damaged_cell_is_named(tmp_path, tiny_weights):
         (["table", "main", "--methods", "dan"], "dann"),
         (["table", "main", "--holdouts", "E-colonscopy"], "E-colonoscopy"),
         (["table", "main", "--devices", "2"], "--executor and --jobs-at-once"),
-        (["table", "main", "--transplant", "0.9"], "tries auto, 0.25, 0.75 for adjusted"),
-        (["ablate", "depth", "--lambda-causal", "0.2"], "tries 0.5, 0.1, 1.0 for mcdrl"),
     ],
 )
 def test_a_wrong_word_is_answered_with_the_near_one(words, found, tmp_path, monkeypatch, capsys):
@@ -368,12 +412,6 @@ def test_a_wrong_word_is_answered_with_the_near_one(words, found, tmp_path, monk
     assert main(words) == 2
     assert found in capsys.readouterr().err
     assert not any(tmp_path.rglob("cells"))
-
-
-def test_a_search_is_not_asked_of_methods_that_have_none_of_it(tmp_path):
-    words = ["--methods", "baseline", "dann", "--ablated", "baseline", "--transplant", "0.9"]
-    settings = commands._settings("table main", [*words, "--out", str(tmp_path)])
-    assert commands.Study(settings, Console(quiet=True)).settings.transplant == 0.9
 
 
 def test_slurm_holds_its_own_jobs_back_and_this_machine_does_not():

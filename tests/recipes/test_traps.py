@@ -62,7 +62,7 @@ def tiny(out: Path, weights: Path, data: Path | None, **changes: Any) -> StudySe
 
 
 def cell_of(method: str, settings: StudySettings) -> Cell:
-    return Cell(method, settings.vlm, HOLDOUT, setting=pairs(grid_of(method)[0]))
+    return Cell(method, settings.vlm, HOLDOUT, setting=pairs(grid_of(method, settings)[0]))
 
 
 def cohort_of(settings: StudySettings, holdout: str) -> Cohort:

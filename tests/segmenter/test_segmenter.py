@@ -9,6 +9,7 @@ import warnings
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from safetensors.torch import load_file, save_file
 
 from deconfound import MTRS, CausalLoss, CausalSegmenter
 from deconfound.decoders import ARCHITECTURES, build_decoder
@@ -209,6 +210,18 @@ def test_saved_files_that_do_not_belong_together(tmp_path) -> None:
     (tmp_path / "a" / "config.json").write_text('{"format": 99}')
     with pytest.raises(WeightsError, match="expected a CausalSegmenter of format 1, found 99"):
         CausalSegmenter.from_pretrained(tmp_path / "a")
+
+
+def test_damaged_weights_are_named(tmp_path) -> None:
+    small().save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    weights = load_file(path)
+    weights["intervention.layers.0.query.weight"][0] = torch.nan
+    save_file(weights, path)
+    with pytest.raises(WeightsError) as refused:
+        CausalSegmenter.from_pretrained(tmp_path)
+    assert str(path) in str(refused.value)
+    assert "found NaN in intervention.layers.0.query.weight" in str(refused.value)
 
 
 def test_parts_can_be_given_ready() -> None:

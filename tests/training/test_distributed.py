@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning.fabric.accelerators import cuda
+from lightning.fabric.utilities.rank_zero import rank_zero_info
 from safetensors.torch import load_file
 
-from deconfound.training.distributed import deterministic, gather_counts, launch
+from deconfound.training.distributed import Fabric, deterministic, gather_counts, launch
 from deconfound.training.evaluation import evaluate
 from deconfound.training.processes import global_rank, is_main_process
 from deconfound.training.run_folder import RunFolder
@@ -169,3 +173,42 @@ def test_deterministic_kernels_are_on_inside_only() -> None:
         raise Sudden
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.utils.deterministic.fill_uninitialized_memory
+
+
+def test_a_kernel_that_is_not_deterministic_says_so_outside_only() -> None:
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            with deterministic(True):
+                undetermined()
+                warnings.warn("something else", stacklevel=1)
+            undetermined()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert [str(one.message).split(" does not")[0] for one in heard] == ["something else", "put_"]
+
+
+def undetermined() -> None:
+    """Run what has no deterministic kernel on any device."""
+    torch.zeros(3).put_(torch.tensor([0]), torch.ones(1))
+
+
+def test_lightnings_advice_to_round_is_not_passed_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    monkeypatch.setattr(cuda, "_is_ampere_or_later", lambda device: True)
+    advise = cuda._check_cuda_matmul_precision.__wrapped__  # which Lightning calls once
+
+    def launching(fabric: Fabric) -> None:
+        advise(torch.device("cuda"))
+        rank_zero_info("something else")
+
+    monkeypatch.setattr(Fabric, "launch", launching)
+    with caplog.at_level(logging.INFO):
+        fabric = launch(TrainingSettings(accelerator="cpu"))
+        assert caplog.messages == ["something else"]
+        launching(fabric)
+    assert "Tensor Cores" in caplog.messages[1]

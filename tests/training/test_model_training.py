@@ -123,10 +123,11 @@ def test_every_float32_comes_back(tmp_path) -> None:
         restyle=0.0,
         notes=(),
     )
-    told.keep(tmp_path / "new" / "read.json")
-    assert WhatWasRead.kept(tmp_path / "new" / "read.json", settings, 1000) == told
-    pack = training(tmp_path / "run").model.pack
-    again = adjustment_by(WhatWasRead.kept(tmp_path / "new/read.json", settings, 1000), pack)
+    path = tmp_path / "new" / "read.json"
+    told.keep(path)
+    kept = WhatWasRead.kept(path, settings, range(1000))
+    assert kept == told
+    again = adjustment_by(kept, training(tmp_path / "run").model.pack)
     assert again.weights is not None
     assert torch.equal(again.weights, weights)
 
@@ -138,6 +139,24 @@ def test_other_images_cannot_resume(cut) -> None:
         f"{cut / KEPT}: expected the 12 training images that the training was begun with, found "
         f"10; give the same images, or choose another --out"
     )
+
+
+def test_as_many_other_images_cannot_resume(cut) -> None:
+    one = training(cut)
+    one.train_set.class_index = one.train_set.class_index.flip(0)
+    with pytest.raises(RunFolderError) as caught:
+        one.prepare()
+    assert str(caught.value) == (
+        f"{cut / KEPT}: expected the 12 training images that the training was begun with, found "
+        f"as many others; give the same images, or choose another --out"
+    )
+
+
+def test_a_reading_that_is_older_than_the_look_at_its_images_is_gone_on_with(cut) -> None:
+    told = json.loads((cut / KEPT).read_text())
+    assert told.pop("which") is not None
+    (cut / KEPT).write_text(json.dumps(told))
+    training(cut).prepare()
 
 
 def test_another_adjustment_cannot_resume(cut) -> None:

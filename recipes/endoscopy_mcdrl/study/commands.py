@@ -17,7 +17,7 @@ from deconfound.simulation import SITES
 from ..config import RecipeConfig, load_profile
 from ..console import note
 from ..flags import parse, value_of
-from ..methods import grid_of, require_methods
+from ..methods import require_methods
 from ..parts import require_parts
 from ..readers import discover
 from . import ablations, plan, tables
@@ -42,9 +42,8 @@ class Study:
     def __init__(self, settings: StudySettings, console: Console | None = None) -> None:
         self.settings, self.console = settings, console or Console(stderr=True)
         require_methods([*settings.methods, settings.ablated])
-        require_parts(settings, PromptPack.load(settings.pack))
+        self._require_parts(settings.methods)
         _require_one_process(settings)
-        _require_left_to_search(settings)
         self.holdouts = _holdouts(settings)
         self.store = Store.prepare(settings)
 
@@ -61,8 +60,13 @@ class Study:
         return plan.repeated(chosen, self.settings)
 
     def train(self, cells: Sequence[Cell]) -> None:
-        """Train what is missing."""
+        """Train what is missing; what an ablation trains need not be among ``--methods``."""
+        self._require_parts([cell.method for cell in cells])
         run_work(Work(cells, self.store), self.settings, self.console)
+
+    def _require_parts(self, methods: Sequence[str]) -> None:
+        trained = self.settings.model_copy(update={"methods": tuple(methods)})
+        require_parts(trained, PromptPack.load(trained.pack))
 
 
 def main_tables(study: Study) -> Sequence[Table]:
@@ -200,20 +204,6 @@ def _require_one_process(settings: StudySettings) -> None:
                 f"--{RecipeConfig.flag(flag)}: expected 1, as a study trains each model in one "
                 f"process, found {value}; --executor and --jobs-at-once train several side by side"
             )
-
-
-def _require_left_to_search(settings: StudySettings) -> None:
-    """Refuse a flag that the search of a method would override without a word."""
-    profile = load_profile(settings.config)
-    for method in dict.fromkeys([*settings.methods, settings.ablated]):
-        for name in grid_of(method)[0].keys() & RecipeConfig.model_fields.keys():
-            value = getattr(settings, name)
-            if value != getattr(profile, name):
-                tried = ", ".join(str(setting[name]) for setting in grid_of(method))
-                raise ConfigurationError(
-                    f"--{RecipeConfig.flag(name)}: expected to be left to the search, which tries "
-                    f"{tried} for {method}, found {value}; leave it out"
-                )
 
 
 def _plain(table: Table) -> dict[str, Any]:

@@ -26,7 +26,10 @@ def seeds(settings: StudySettings) -> str:
 def search(settings: StudySettings) -> str:
     """Say how hyper-parameters were chosen."""
     if settings.trials == 1:
-        return "Every method has its published hyper-parameters; nothing was searched."
+        return (
+            "Ours have the hyper-parameters that the flags say, rivals their published ones; "
+            "nothing was searched."
+        )
     return (
         f"Of every method {settings.trials} settings were tried with the first seed on each "
         f"held-out site, and the best on validation patients of the training sites was taken."

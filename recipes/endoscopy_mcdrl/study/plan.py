@@ -35,7 +35,7 @@ def trial_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
         for holdout in holdouts
         for backbone in settings.all_backbones
         for method in settings.methods
-        for setting in grid_of(method)[: settings.trials]
+        for setting in grid_of(method, settings)[: settings.trials]
     ]
 
 
@@ -59,9 +59,8 @@ def repeated(cells: Sequence[Cell], settings: StudySettings) -> list[Cell]:
 
 
 def module_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
-    """Return what the ablation of modules needs, with the published settings."""
-    return repeated([_published(m, b, h) for h in holdouts for b in settings.all_backbones
-                     for m in MODULES], settings)  # fmt: skip
+    """Return what the ablation of modules needs."""
+    return repeated(_unsearched(MODULES, settings, holdouts), settings)
 
 
 def dictionary_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
@@ -75,7 +74,7 @@ def dictionary_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[C
             f"ablate dictionary: expected the pack {RANKED_PACK}, whose prompts have a rank by "
             f"which a smaller dictionary keeps them, found --pack {settings.pack}; leave it out"
         )
-    cells = [_published(settings.ablated, b, h) for h in holdouts for b in settings.all_backbones]
+    cells = _unsearched([settings.ablated], settings, holdouts)
     return repeated([replace(c, prompts=size) for c in cells for size in SIZES], settings)
 
 
@@ -90,9 +89,17 @@ def depth_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
             f"ablate depth: expected the intervention cross_attention, which has layers to count, "
             f"found --intervention {settings.intervention}; leave it out"
         )
-    cells = [_published(settings.ablated, b, h) for h in holdouts for b in settings.all_backbones]
+    cells = _unsearched([settings.ablated], settings, holdouts)
     return repeated([replace(c, depth=depth) for c in cells for depth in DEPTHS], settings)
 
 
-def _published(method: str, backbone: str, holdout: str) -> Cell:
-    return Cell(method, backbone, holdout, setting=pairs(grid_of(method)[0]))
+def _unsearched(
+    methods: Sequence[str], settings: StudySettings, holdouts: Sequence[str]
+) -> list[Cell]:
+    """Return one cell of each method on each site: the first setting that a search would try."""
+    return [
+        Cell(method, backbone, holdout, setting=pairs(grid_of(method, settings)[0]))
+        for holdout in holdouts
+        for backbone in settings.all_backbones
+        for method in methods
+    ]

@@ -32,8 +32,8 @@ class StudySettings(RecipeConfig):
         holdouts: sites that are held out in turn; all by default.
         seeds: repetitions, counted up from --seed.
         trials: hyper-parameter settings tried for each method and held-out site, with the first
-            seed; the best on the training sites' validation patients is kept. 1 takes the
-            published ones.
+            seed; the best on the training sites' validation patients is kept. The first is what
+            the flags say of ours, and what is published of a rival; 1 takes it alone.
         ablated: the method that is taken apart.
         metric: of tables by site, by lesion and of ablations; pooled counts the pixels of a site
             together. Another one is drawn of the same cells, and trains nothing.

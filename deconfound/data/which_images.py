@@ -1,0 +1,41 @@
+"""Which images a dataset holds, by what is known of them without their pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from deconfound.data.dataset import FolderDataset
+from deconfound.data.dealt import DealtOutcomes
+from deconfound.data.memory import MemoryDataset
+
+
+def which_images(images: Any) -> str | None:
+    """Return a digest of a dataset's images, to tell them from as many others.
+
+    It is of the site, the patient and the class of each image, in order, and of the name of its
+    file; where the files lie makes no difference. Other pixels under the same names are not seen.
+
+    Args:
+        images: a dataset of any kind.
+
+    Returns:
+        16 hexadecimal digits; None where nobody knows.
+    """
+    known = _known(images)
+    return None if known is None else hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+
+
+def _known(images: Any) -> list[Any] | None:
+    """Return what is known of each image, as JSON takes it."""
+    if isinstance(images, DealtOutcomes):
+        own = _known(images.images)
+        return None if own is None else [own, images.order]
+    if isinstance(images, FolderDataset):
+        return [[one.site, one.image.name, one.group, one.class_name] for one in images.samples]
+    if isinstance(images, MemoryDataset):
+        groups = images.groups or [None] * len(images)
+        where, classes = images.site_index.tolist(), images.class_index.tolist()
+        return list(zip(where, groups, classes, strict=True))
+    return None
