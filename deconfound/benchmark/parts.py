@@ -139,6 +139,10 @@ PARTS: dict[str, Part] = {
         "As much margin as tells", "margin", "auto",
         "what lies about a lesion and goes with it, brought along",
     ),
+    "restyle_auto": Part(
+        "Restyle one class", "restyle", "auto",
+        "colours and light of other pictures, where classes cannot be told",
+    ),
     "restyle": Part("Restyle", "restyle", 0.7, "colours and light of other pictures"),
     "render": Part("Render", "render", 0.7, "the pack's confounders drawn onto pictures"),
 }  # fmt: skip

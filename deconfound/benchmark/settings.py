@@ -25,9 +25,9 @@ class BenchmarkSettings(BaseModel):
             leace. How gated_mlp, film or translation is summed over z: enumeration, monte_carlo,
             prior_mean, attention, standardisation; behind the decoder: average_logits,
             average_probabilities. What z is, if not the pack's words: kmeans, class_means, learned.
-            Levels: statistics, level_erasure, mixstyle. Training: causal_loss,
-            lesion_loss, weighting, loss_weighting, calibrated, transplant, transplant_auto,
-            margin_auto, restyle, render. Sums that have a name: plain, mcdrl, mcdrl_literal,
+            Levels: statistics, level_erasure, mixstyle. Training: causal_loss, lesion_loss,
+            weighting, loss_weighting, calibrated, transplant, transplant_auto, margin_auto,
+            restyle, restyle_auto, render. Sums that have a name: plain, mcdrl, mcdrl_literal,
             doubly_robust, default, unbalanced.
         strengths: of the confounding in training; 0 and 0.95 are always among them.
         sizes: of the dictionary, in prompts.

@@ -51,7 +51,8 @@ def test_any_order_builds_the_same_method_under_the_same_name(parts: list[str], 
 @given(chosen())
 def test_every_part_has_its_say(parts: list[str]) -> None:
     built = method_of("+".join(parts))
-    said = {**built.parts, **built.adjustment.model_dump(), "lambda_causal": built.lambda_causal}
+    weights = {"lambda_causal": built.lambda_causal, "lambda_lesion": built.lambda_lesion}
+    said = {**built.parts, **built.adjustment.model_dump(), **weights}
     for part in (PARTS[name] for name in parts):
         if part.sets == "estimator":
             assert said["intervention"]["estimator"] == part.value
