@@ -82,23 +82,38 @@ def run_cells(
         settings: sizes and budget.
         folder: of the ledger and of the model in work.
         watcher: told of every step.
-        finished: called after each cell.
+        finished: called after each cell that was not finished yet.
 
     Returns:
         The outcome of every cell, in their order.
+
+    Raises:
+        DeconfoundError: of the first cell that failed; those that finished are kept.
     """
-    ledger = Ledger(folder)
+    ledger, work = Ledger(folder), folder / "work"
     known = {outcome.cell: outcome for outcome in ledger.outcomes()}
-    for cell in cells:
-        if cell not in known:
-            known[cell] = run_cell(cell, settings, folder / "work" / cell.name, watcher)
-            ledger.append(known[cell])
-        finished(known[cell])
+    left = [cell for cell in cells if cell not in known]
+
+    def keep(outcome: Outcome) -> None:
+        ledger.append(outcome)
+        shutil.rmtree(work / outcome.cell.name)  # after its line, or a kill between loses it
+        known[outcome.cell] = outcome
+        finished(outcome)
+
+    for cell in left:
+        keep(run_cell(cell, settings, work / cell.name, watcher))
     return [known[cell] for cell in cells]
 
 
 def run_cell(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Watcher) -> Outcome:
-    """Train one model and score it; ``folder`` holds its checkpoints until it is done."""
+    """Train one model and score it.
+
+    Args:
+        cell: what to train.
+        settings: sizes and budget.
+        folder: of its checkpoints, from which it goes on; whoever keeps the outcome removes it.
+        watcher: told of every step.
+    """
     started = time.monotonic()
     method, pack = method_of(cell.method), pack_for(cell.size, cell.quality)
     images = training_images(cell.world, cell.strength, cell.seed, settings)
@@ -124,7 +139,6 @@ def run_cell(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Wat
         dice[distribution] = score(model, sample)
         if distribution == "interventional":
             table = by_cell(dice[distribution], sample)
-    shutil.rmtree(folder)
     means = {distribution: float(each.mean()) for distribution, each in dice.items()}
     return Outcome(cell, **means, table=table, seconds=time.monotonic() - started)
 

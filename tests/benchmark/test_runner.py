@@ -10,11 +10,12 @@ import pytest
 from deconfound.benchmark import BenchmarkSettings, Cell
 from deconfound.benchmark import runner as runner_module
 from deconfound.benchmark.named import NAMED
-from deconfound.benchmark.runner import run_cell, run_cells
+from deconfound.benchmark.runner import Ledger, run_cell, run_cells
 from deconfound.training.history import EpochRecord
 from deconfound.training.progress import Silent
 from tests.benchmark.outcomes import outcome
 
+TINY = BenchmarkSettings(images=50, test_images=20, image_size=64, epochs=1)
 SMALL = BenchmarkSettings(images=50, test_images=20, image_size=64, epochs=2)
 CELL = Cell("renderable", "default")
 
@@ -46,15 +47,15 @@ def test_a_killed_cell_goes_on_to_the_same_end(tmp_path: Path, epochs: int) -> N
         run_cell(CELL, SMALL, tmp_path / "cut", KilledAfter(epochs))
     resumed = run_cell(CELL, SMALL, tmp_path / "cut", Silent())
     assert without_time(resumed) == without_time(whole)
-    assert not (tmp_path / "cut").exists()
 
 
 def test_finished_cells_are_not_trained_again(tmp_path: Path, monkeypatch) -> None:
     cells = [Cell("renderable", "plain"), CELL, Cell("mixed", "plain")]
     trained: list[Cell] = []
 
-    def train(cell: Cell, *_: object):
+    def train(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Silent):
         trained.append(cell)
+        folder.mkdir(parents=True, exist_ok=True)
         if trained.count(CELL) == 1 and cell == CELL:
             raise Killed
         return outcome(cell.method, 0.5, world=cell.world)
@@ -67,6 +68,20 @@ def test_finished_cells_are_not_trained_again(tmp_path: Path, monkeypatch) -> No
     assert trained == [cells[0], CELL, CELL, cells[2]]
     assert run_cells(cells, SMALL, tmp_path, Silent()) == found
     assert len(trained) == 4
+    assert not any((tmp_path / "work").iterdir())
+
+
+def test_a_kill_before_a_line_is_written_costs_no_training(tmp_path: Path, monkeypatch) -> None:
+    def die(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(Ledger, "append", die)
+    with pytest.raises(Killed):
+        run_cells([CELL], TINY, tmp_path, Silent())
+    monkeypatch.undo()
+    watcher = KilledAfter(1)
+    run_cells([CELL], TINY, tmp_path, watcher)
+    assert watcher.left == 1  # no epoch was trained again
 
 
 @pytest.mark.filterwarnings("ignore:merge='replace' is the literal equation")
