@@ -1,4 +1,4 @@
-"""One cell after another: train, score, write the line; what is finished is never repeated."""
+"""Cell by cell: train, score, write the line; what is finished is never repeated."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,11 +17,12 @@ from deconfound.benchmark.dictionaries import pack_for
 from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.scoring import by_cell, score
 from deconfound.benchmark.settings import BenchmarkSettings
+from deconfound.benchmark.side_by_side import side_by_side
 from deconfound.benchmark.worlds import DISTRIBUTIONS, scored_images, training_images
 from deconfound.errors import RunFolderError
 from deconfound.training.distributed import launch
 from deconfound.training.model_training import ModelTraining
-from deconfound.training.progress import Watcher
+from deconfound.training.progress import Silent, Watcher
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings
 
@@ -79,9 +81,9 @@ def run_cells(
 
     Args:
         cells: to be done, in order.
-        settings: sizes and budget.
-        folder: of the ledger and of the model in work.
-        watcher: told of every step.
+        settings: sizes and budget, and how many cells are trained at a time.
+        folder: of the ledger and of the models in work.
+        watcher: told of every step, where one cell is trained at a time.
         finished: called after each cell that was not finished yet.
 
     Returns:
@@ -100,9 +102,17 @@ def run_cells(
         known[outcome.cell] = outcome
         finished(outcome)
 
-    for cell in left:
-        keep(run_cell(cell, settings, work / cell.name, watcher))
+    if settings.jobs == 1:
+        for cell in left:
+            keep(run_cell(cell, settings, work / cell.name, watcher))
+    else:
+        side_by_side(partial(_run_alone, settings, work), left, settings.jobs, keep)
     return [known[cell] for cell in cells]
+
+
+def _run_alone(settings: BenchmarkSettings, work: Path, cell: Cell) -> Outcome:
+    """Run a cell in a process where nobody watches."""
+    return run_cell(cell, settings, work / cell.name, Silent())
 
 
 def run_cell(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Watcher) -> Outcome:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from deconfound.benchmark import BenchmarkSettings, Cell
 from deconfound.benchmark import runner as runner_module
 from deconfound.benchmark.named import NAMED
 from deconfound.benchmark.runner import Ledger, run_cell, run_cells
+from deconfound.errors import DeconfoundError
 from deconfound.training.history import EpochRecord
 from deconfound.training.progress import Silent
 from tests.benchmark.outcomes import outcome
@@ -34,6 +37,15 @@ class KilledAfter(Silent):
         self.left -= 1
         if not self.left:
             raise Killed
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Another number of threads may round otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def without_time(outcome_) -> dict:
@@ -82,6 +94,38 @@ def test_a_kill_before_a_line_is_written_costs_no_training(tmp_path: Path, monke
     watcher = KilledAfter(1)
     run_cells([CELL], TINY, tmp_path, watcher)
     assert watcher.left == 1  # no epoch was trained again
+
+
+def test_side_by_side_cells_come_to_the_same(tmp_path: Path, one_thread: None) -> None:
+    """Whether they are begun there, were cut off or are finished."""
+    finished, begun = outcome("plain", 0.5, world="mixed"), Cell("mixed", "statistics")
+    alone = run_cells([CELL, begun], SMALL, tmp_path / "one", Silent())
+    (tmp_path / "two").mkdir()
+    Ledger(tmp_path / "two").append(finished)
+    with pytest.raises(Killed):
+        run_cell(CELL, SMALL, tmp_path / "two" / "work" / CELL.name, KilledAfter(1))
+    told: list[Cell] = []
+    two = SMALL.model_copy(update={"jobs": 2})
+    cells = [CELL, finished.cell, begun]
+    both = run_cells(cells, two, tmp_path / "two", Silent(), lambda one: told.append(one.cell))
+    expected = (alone[0], finished, alone[1])
+    assert [*map(without_time, both)] == [*map(without_time, expected)]
+    lines = Ledger(tmp_path / "two").outcomes()
+    assert [one.cell for one in lines] == [finished.cell, *told]  # as they came
+    assert not any((tmp_path / "two" / "work").iterdir())
+
+
+def test_side_by_side_an_error_is_the_same_sentence_and_loses_nothing(tmp_path: Path) -> None:
+    wrong = Cell("renderable", "plain", size=99)
+    sentences = []
+    for jobs in (1, 2):
+        some = TINY.model_copy(update={"jobs": jobs})
+        Ledger(tmp_path).append(kept := outcome("mcdrl", 0.5, seed=jobs))
+        with pytest.raises(DeconfoundError) as caught:
+            run_cells([kept.cell, wrong, Cell("mixed", "plain")], some, tmp_path, Silent())
+        sentences.append((type(caught.value), str(caught.value)))
+        assert kept in Ledger(tmp_path).outcomes()
+    assert sentences[0] == sentences[1]
 
 
 @pytest.mark.filterwarnings("ignore:merge='replace' is the literal equation")
