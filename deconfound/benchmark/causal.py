@@ -24,7 +24,7 @@ report.html    the page to look at
 summary.json   the same numbers
 cells.jsonl    one finished model a line: Dice on three distributions, and by class and confounder
 settings.json  what was asked for
-work/          the model in work; gone when all is done
+work/          the models in work; gone when all is done
 
 The same command goes on where this one stopped.
 """
@@ -100,30 +100,33 @@ def _checked(settings: BenchmarkSettings) -> BenchmarkSettings:
 def _prepare(settings: BenchmarkSettings) -> None:
     """Make the folder, or make sure that the one there was made with the same settings."""
     shared = settings.model_dump(mode="json", exclude={"out", "json_output", "seeds", "methods",
-                                                       "worlds", "strengths", "sizes",
-                                                       "qualities", "accelerator"})  # fmt: skip
+                                                       "worlds", "strengths", "sizes", "qualities",
+                                                       "accelerator", "jobs"})  # fmt: skip
     keep_settings(settings.out / "settings.json", "benchmark", shared)
     write_text(settings.out / "README.txt", README)
 
 
 def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> list[Outcome]:
     """Train the cells behind one bar for all of them."""
+    from deconfound.benchmark.jobs_progress import JobsProgress
     from deconfound.benchmark.runner import Ledger, run_cells
     from deconfound.training.models_progress import ModelsProgress
+    from deconfound.training.progress import Silent
 
-    before = {outcome.cell for outcome in Ledger(settings.out).outcomes()}
-    left = [cell for cell in cells if cell not in before]
+    out = settings.out
+    before = {outcome.cell for outcome in Ledger(out).outcomes()}
+    left = sum(cell not in before for cell in cells)
     console.print(
-        f"{len(cells)} models to train, {len(cells) - len(left)} of them finished; {settings.out}",
+        f"{len(cells)} models to train, {len(cells) - left} of them finished; {out}",
         highlight=False,
     )
-    with ModelsProgress(len(left), console) as progress:
-
-        def finished(outcome: Outcome) -> None:
-            if outcome.cell not in before:
-                progress.finished(_line(outcome))
-
-        return run_cells(cells, settings, settings.out, progress, finished)
+    if settings.jobs == 1:
+        with ModelsProgress(left, console) as bar:
+            return run_cells(cells, settings, out, bar, lambda one: bar.finished(_line(one)))
+    with JobsProgress(left, settings.jobs, console) as jobs:
+        return run_cells(
+            cells, settings, out, Silent(), lambda one: jobs.finished(_line(one), one.seconds)
+        )
 
 
 def _line(outcome: Outcome) -> str:

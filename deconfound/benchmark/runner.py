@@ -1,4 +1,4 @@
-"""One cell after another: train, score, write the line; what is finished is never repeated."""
+"""Cell by cell: train, score, write the line; what is finished is never repeated."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,11 +17,12 @@ from deconfound.benchmark.dictionaries import pack_for
 from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.scoring import by_cell, score
 from deconfound.benchmark.settings import BenchmarkSettings
+from deconfound.benchmark.side_by_side import side_by_side
 from deconfound.benchmark.worlds import DISTRIBUTIONS, scored_images, training_images
 from deconfound.errors import RunFolderError
 from deconfound.training.distributed import launch
 from deconfound.training.model_training import ModelTraining
-from deconfound.training.progress import Watcher
+from deconfound.training.progress import Silent, Watcher
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings
 
@@ -79,26 +81,49 @@ def run_cells(
 
     Args:
         cells: to be done, in order.
-        settings: sizes and budget.
-        folder: of the ledger and of the model in work.
-        watcher: told of every step.
-        finished: called after each cell.
+        settings: sizes and budget, and how many cells are trained at a time.
+        folder: of the ledger and of the models in work.
+        watcher: told of every step, where one cell is trained at a time.
+        finished: called after each cell that was not finished yet.
 
     Returns:
         The outcome of every cell, in their order.
+
+    Raises:
+        DeconfoundError: of the first cell that failed; those that finished are kept.
     """
-    ledger = Ledger(folder)
+    ledger, work = Ledger(folder), folder / "work"
     known = {outcome.cell: outcome for outcome in ledger.outcomes()}
-    for cell in cells:
-        if cell not in known:
-            known[cell] = run_cell(cell, settings, folder / "work" / cell.name, watcher)
-            ledger.append(known[cell])
-        finished(known[cell])
+    left = [cell for cell in cells if cell not in known]
+
+    def keep(outcome: Outcome) -> None:
+        ledger.append(outcome)
+        shutil.rmtree(work / outcome.cell.name)  # after its line, or a kill between loses it
+        known[outcome.cell] = outcome
+        finished(outcome)
+
+    if settings.jobs == 1:
+        for cell in left:
+            keep(run_cell(cell, settings, work / cell.name, watcher))
+    else:
+        side_by_side(partial(_run_alone, settings, work), left, settings.jobs, keep)
     return [known[cell] for cell in cells]
 
 
+def _run_alone(settings: BenchmarkSettings, work: Path, cell: Cell) -> Outcome:
+    """Run a cell in a process where nobody watches."""
+    return run_cell(cell, settings, work / cell.name, Silent())
+
+
 def run_cell(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Watcher) -> Outcome:
-    """Train one model and score it; ``folder`` holds its checkpoints until it is done."""
+    """Train one model and score it.
+
+    Args:
+        cell: what to train.
+        settings: sizes and budget.
+        folder: of its checkpoints, from which it goes on; whoever keeps the outcome removes it.
+        watcher: told of every step.
+    """
     started = time.monotonic()
     method, pack = method_of(cell.method), pack_for(cell.size, cell.quality)
     images = training_images(cell.world, cell.strength, cell.seed, settings)
@@ -126,7 +151,6 @@ def run_cell(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Wat
         dice[distribution] = score(model, sample)
         if distribution == "interventional":
             table = by_cell(dice[distribution], sample)
-    shutil.rmtree(folder)
     means = {distribution: float(each.mean()) for distribution, each in dice.items()}
     return Outcome(cell, **means, table=table, seconds=time.monotonic() - started)
 
@@ -140,5 +164,8 @@ def _loop(settings: BenchmarkSettings, cell: Cell) -> TrainingSettings:
             "seed": cell.seed,
             "accelerator": settings.accelerator,
             "intervention_start": 0.0,
+            # Deterministic kernels slow a GPU, and a cell is scored as a whole; on a CPU the bits
+            # are the same.
+            "deterministic": False,
         }
     )

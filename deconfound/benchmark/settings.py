@@ -39,6 +39,8 @@ class BenchmarkSettings(BaseModel):
         epochs: passes over the training images.
         lr: learning rate.
         accelerator: auto, cpu, cuda or mps.
+        jobs: models trained at a time, each in a process of its own with its share of the cores;
+            on a GPU, which one model this small leaves mostly idle, as many as there are cores.
         json_output: print the summary as JSON (--json).
     """
 
@@ -62,6 +64,7 @@ class BenchmarkSettings(BaseModel):
     epochs: int = Field(default=8, ge=1)
     lr: float = Field(default=2e-3, gt=0)
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    jobs: int = Field(default=1, ge=1)
     json_output: bool = False
 
     def in_a_hurry(self) -> BenchmarkSettings:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from deconfound.benchmark import BenchmarkSettings, Cell
 from deconfound.benchmark import runner as runner_module
 from deconfound.benchmark.named import NAMED
-from deconfound.benchmark.runner import run_cell, run_cells
+from deconfound.benchmark.runner import Ledger, run_cell, run_cells
+from deconfound.errors import DeconfoundError
 from deconfound.training.history import EpochRecord
 from deconfound.training.progress import Silent
 from tests.benchmark.outcomes import outcome
 
+TINY = BenchmarkSettings(images=50, test_images=20, image_size=64, epochs=1)
 SMALL = BenchmarkSettings(images=50, test_images=20, image_size=64, epochs=2)
 CELL = Cell("renderable", "default")
 
@@ -35,6 +39,15 @@ class KilledAfter(Silent):
             raise Killed
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Another number of threads may round otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def without_time(outcome_) -> dict:
     return {**outcome_.to_json(), "seconds": 0}
 
@@ -46,15 +59,15 @@ def test_a_killed_cell_goes_on_to_the_same_end(tmp_path: Path, epochs: int) -> N
         run_cell(CELL, SMALL, tmp_path / "cut", KilledAfter(epochs))
     resumed = run_cell(CELL, SMALL, tmp_path / "cut", Silent())
     assert without_time(resumed) == without_time(whole)
-    assert not (tmp_path / "cut").exists()
 
 
 def test_finished_cells_are_not_trained_again(tmp_path: Path, monkeypatch) -> None:
     cells = [Cell("renderable", "plain"), CELL, Cell("mixed", "plain")]
     trained: list[Cell] = []
 
-    def train(cell: Cell, *_: object):
+    def train(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Silent):
         trained.append(cell)
+        folder.mkdir(parents=True, exist_ok=True)
         if trained.count(CELL) == 1 and cell == CELL:
             raise Killed
         return outcome(cell.method, 0.5, world=cell.world)
@@ -67,6 +80,52 @@ def test_finished_cells_are_not_trained_again(tmp_path: Path, monkeypatch) -> No
     assert trained == [cells[0], CELL, CELL, cells[2]]
     assert run_cells(cells, SMALL, tmp_path, Silent()) == found
     assert len(trained) == 4
+    assert not any((tmp_path / "work").iterdir())
+
+
+def test_a_kill_before_a_line_is_written_costs_no_training(tmp_path: Path, monkeypatch) -> None:
+    def die(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(Ledger, "append", die)
+    with pytest.raises(Killed):
+        run_cells([CELL], TINY, tmp_path, Silent())
+    monkeypatch.undo()
+    watcher = KilledAfter(1)
+    run_cells([CELL], TINY, tmp_path, watcher)
+    assert watcher.left == 1  # no epoch was trained again
+
+
+def test_side_by_side_cells_come_to_the_same(tmp_path: Path, one_thread: None) -> None:
+    """Whether they are begun there, were cut off or are finished."""
+    finished, begun = outcome("plain", 0.5, world="mixed"), Cell("mixed", "statistics")
+    alone = run_cells([CELL, begun], SMALL, tmp_path / "one", Silent())
+    (tmp_path / "two").mkdir()
+    Ledger(tmp_path / "two").append(finished)
+    with pytest.raises(Killed):
+        run_cell(CELL, SMALL, tmp_path / "two" / "work" / CELL.name, KilledAfter(1))
+    told: list[Cell] = []
+    two = SMALL.model_copy(update={"jobs": 2})
+    cells = [CELL, finished.cell, begun]
+    both = run_cells(cells, two, tmp_path / "two", Silent(), lambda one: told.append(one.cell))
+    expected = (alone[0], finished, alone[1])
+    assert [*map(without_time, both)] == [*map(without_time, expected)]
+    lines = Ledger(tmp_path / "two").outcomes()
+    assert [one.cell for one in lines] == [finished.cell, *told]  # as they came
+    assert not any((tmp_path / "two" / "work").iterdir())
+
+
+def test_side_by_side_an_error_is_the_same_sentence_and_loses_nothing(tmp_path: Path) -> None:
+    wrong = Cell("renderable", "plain", size=99)
+    sentences = []
+    for jobs in (1, 2):
+        some = TINY.model_copy(update={"jobs": jobs})
+        Ledger(tmp_path).append(kept := outcome("mcdrl", 0.5, seed=jobs))
+        with pytest.raises(DeconfoundError) as caught:
+            run_cells([kept.cell, wrong, Cell("mixed", "plain")], some, tmp_path, Silent())
+        sentences.append((type(caught.value), str(caught.value)))
+        assert kept in Ledger(tmp_path).outcomes()
+    assert sentences[0] == sentences[1]
 
 
 @pytest.mark.filterwarnings("ignore:merge='replace' is the literal equation")
