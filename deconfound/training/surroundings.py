@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from deconfound.data.patients import patients
-from deconfound.diagnostics.balance import class_balance, told_by_the_margin
+from deconfound.diagnostics.balance import Balance, class_balance, told_by_the_margin
 from deconfound.estimators.doing import Pictures
 from deconfound.estimators.doing.paint_over import paint_over
 from deconfound.training.adjustment import AdjustmentSettings
@@ -82,16 +82,16 @@ def choose(
         margin = 0.0  # of no transplant
     if "auto" not in (share, margin, restyle):
         return Chosen(float(share), float(margin), float(restyle))
-    look = partial(_Look.at, model, images, weights, progress)
-    near = look(0.0 if margin == "auto" else float(margin))
-    if near.balance is None:
+    look = partial(_look, model, images, weights, progress)
+    seen = look(0.0 if margin == "auto" else float(margin))
+    if seen is None:
         return _untold(settings)
     notes: tuple[str, ...] = ()
-    if margin == "auto":
-        near, notes = _farther(near, look(REACH))
+    if margin == "auto" and (farther := look(REACH)) and _reaches(seen, farther):
+        seen, notes = farther, (_told_of_margin(seen, farther),)
     if share == "auto":
-        share, notes = near.balance.left, (*notes, near.told())
-    return Chosen(float(share), near.margin, 0.0 if restyle == "auto" else restyle, notes)
+        share, notes = seen.balance.left, (*notes, _told(seen.balance, weights is not None))
+    return Chosen(float(share), seen.margin, 0.0 if restyle == "auto" else restyle, notes)
 
 
 def _untold(settings: AdjustmentSettings) -> Chosen:
@@ -114,49 +114,50 @@ class _Look:
     shown: np.ndarray
     classes: np.ndarray
     patients: Sequence[str] | None
-    weighted: bool
-    balance: Any
-
-    @classmethod
-    def at(
-        cls,
-        model: Any,
-        images: ImageDataset,
-        weights: Tensor | None,
-        progress: Watch | None,
-        margin: float,
-    ) -> _Look:
-        rows = range(0, len(images), -(-len(images) // MOST))
-        pooled, classes = embed(
-            model, images, progress, change=lambda item, _: _surroundings(item, margin), rows=rows
-        )
-        who = patients(images)
-        who = None if who is None else [who[row] for row in rows]
-        some = None if weights is None else weights[list(rows)].numpy()
-        balance = class_balance(pooled.numpy(), classes.numpy(), some, who)
-        return cls(margin, pooled.numpy(), classes.numpy(), who, weights is not None, balance)
-
-    def told(self) -> str:
-        found = self.balance
-        said = (
-            f"surroundings: with the lesion painted over, its class is told in {found.told:.0%} of "
-            f"the images ({found.chance:.0%} by chance)"
-        )
-        if self.weighted:
-            said += f", and in {found.weighted:.0%} of the weighted ones"
-        return f"{said}; {found.left:.0%} of the lesions are transplanted"
+    balance: Balance
 
 
-def _farther(near: _Look, far: _Look) -> tuple[_Look, tuple[str, ...]]:
-    """Return the look that leaves out what belongs to the lesions, and what to know of it."""
-    if not told_by_the_margin(near.shown, far.shown, near.classes, near.patients):
-        return near, ()
-    note = (
+def _look(
+    model: Any,
+    images: ImageDataset,
+    weights: Tensor | None,
+    progress: Watch | None,
+    margin: float,
+) -> _Look | None:
+    """Look at the surroundings; None where no class can be told."""
+    rows = range(0, len(images), -(-len(images) // MOST))
+    pooled, classes = embed(
+        model, images, progress, change=lambda item, _: _surroundings(item, margin), rows=rows
+    )
+    who = patients(images)
+    who = None if who is None else [who[row] for row in rows]
+    some = None if weights is None else weights[list(rows)].numpy()
+    balance = class_balance(pooled.numpy(), classes.numpy(), some, who)
+    if balance is None:
+        return None
+    return _Look(margin, pooled.numpy(), classes.numpy(), who, balance)
+
+
+def _reaches(near: _Look, far: _Look) -> bool:
+    return told_by_the_margin(near.shown, far.shown, near.classes, near.patients)
+
+
+def _told_of_margin(near: _Look, far: _Look) -> str:
+    return (
         f"margin: what lies within {far.margin:g} diameters of a lesion tells of its class "
         f"({near.balance.told:.0%} of the images with it, {far.balance.told:.0%} without), and "
         f"comes along with it; --margin 0 leaves it behind"
     )
-    return far, (note,)
+
+
+def _told(found: Balance, weighted: bool) -> str:
+    said = (
+        f"surroundings: with the lesion painted over, its class is told in {found.told:.0%} of "
+        f"the images ({found.chance:.0%} by chance)"
+    )
+    if weighted:
+        said += f", and in {found.weighted:.0%} of the weighted ones"
+    return f"{said}; {found.left:.0%} of the lesions are transplanted"
 
 
 def _surroundings(item: dict[str, Any], margin: float) -> Tensor:
