@@ -12,6 +12,8 @@ from deconfound.errors import ShapeError
 FOLDS = 5
 """Of the cross-validation, and the fewest patients of a class that is guessed."""
 
+Folds = list[tuple[np.ndarray, np.ndarray]]
+
 
 @dataclass(frozen=True, slots=True)
 class Balance:
@@ -75,8 +77,9 @@ def class_balance(
     if not len(rows):
         return None
     features, classes, who = surroundings[rows], class_index[rows], who[rows]
-    told = _guessed(features, classes, who, np.ones(len(rows)))
-    weighted = told if weights is None else _guessed(features, classes, who, weights[rows])
+    folds = _folds(features, classes, who)
+    told = _guessed(features, classes, folds, np.ones(len(rows)))
+    weighted = told if weights is None else _guessed(features, classes, folds, weights[rows])
     return Balance(told, weighted, 1 / len(np.unique(classes)), len(rows))
 
 
@@ -90,18 +93,22 @@ def _patients(classes: np.ndarray, groups: np.ndarray, k: int) -> int:
     return len(np.unique(groups[classes == k]))
 
 
-def _guessed(
-    features: np.ndarray, classes: np.ndarray, groups: np.ndarray, weights: np.ndarray
-) -> float:
+def _folds(features: np.ndarray, classes: np.ndarray, groups: np.ndarray) -> Folds:
+    """Return the rows that are learned from and those that are asked, no patient in both."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    return list(folds.split(features, classes, groups))
+
+
+def _guessed(features: np.ndarray, classes: np.ndarray, folds: Folds, weights: np.ndarray) -> float:
     """Return the weighted share that is guessed right out of sample, mean over classes."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold
 
     weights = _alike(weights, classes)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     right = np.zeros(len(classes))
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    for learned, asked in folds.split(unit, classes, groups):
+    for learned, asked in folds:
         model = LogisticRegression(C=10, max_iter=1000)
         model.fit(unit[learned], classes[learned], sample_weight=weights[learned])
         right[asked] = model.predict(unit[asked]) == classes[asked]
