@@ -18,6 +18,8 @@ SURE = 2.33
 FOLDS = 5
 """Of the cross-validation, and the fewest patients of a class that is guessed."""
 
+Folds = list[tuple[np.ndarray, np.ndarray]]
+
 
 @dataclass(frozen=True, slots=True)
 class Balance:
@@ -81,8 +83,9 @@ def class_balance(
     if not len(rows):
         return None
     features, classes, who = surroundings[rows], class_index[rows], who[rows]
-    told = _guessed(features, classes, who, np.ones(len(rows)))
-    weighted = told if weights is None else _guessed(features, classes, who, weights[rows])
+    folds = _folds(features, classes, who)
+    told = _guessed(features, classes, folds, np.ones(len(rows)))
+    weighted = told if weights is None else _guessed(features, classes, folds, weights[rows])
     return Balance(told, weighted, 1 / len(np.unique(classes)), len(rows))
 
 
@@ -109,7 +112,8 @@ def told_by_the_margin(
         return False
     classes, who = class_index[rows], who[rows]
     alike = _alike(np.ones(len(rows)), classes)
-    before, after = (_right(seen[rows], classes, who, alike) for seen in (near, far))
+    folds = _folds(near[rows], classes, who)
+    before, after = (_right(seen[rows], classes, folds, alike) for seen in (near, far))
     less = np.bincount(who, alike * (before.astype(float) - after))
     error = max(float(np.sqrt(np.square(less).sum())), 1e-12)
     return bool(less.sum() > LESS * len(rows) and less.sum() > SURE * error)
@@ -125,25 +129,29 @@ def _patients(classes: np.ndarray, groups: np.ndarray, k: int) -> int:
     return len(np.unique(groups[classes == k]))
 
 
-def _guessed(
-    features: np.ndarray, classes: np.ndarray, groups: np.ndarray, weights: np.ndarray
-) -> float:
+def _folds(features: np.ndarray, classes: np.ndarray, groups: np.ndarray) -> Folds:
+    """Return the rows that are learned from and those that are asked, no patient in both."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    return list(folds.split(features, classes, groups))
+
+
+def _guessed(features: np.ndarray, classes: np.ndarray, folds: Folds, weights: np.ndarray) -> float:
     """Return the weighted share that is guessed right out of sample, mean over classes."""
     weights = _alike(weights, classes)
-    return float(np.average(_right(features, classes, groups, weights), weights=weights))
+    return float(np.average(_right(features, classes, folds, weights), weights=weights))
 
 
 def _right(
-    features: np.ndarray, classes: np.ndarray, groups: np.ndarray, weights: np.ndarray
+    features: np.ndarray, classes: np.ndarray, folds: Folds, weights: np.ndarray
 ) -> np.ndarray:
     """Return which images are guessed right out of sample, (n,) bool."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold
 
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     right = np.zeros(len(classes), dtype=bool)
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    for learned, asked in folds.split(unit, classes, groups):
+    for learned, asked in folds:
         model = LogisticRegression(C=10, max_iter=1000)
         model.fit(unit[learned], classes[learned], sample_weight=weights[learned])
         right[asked] = model.predict(unit[asked]) == classes[asked]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -135,5 +137,13 @@ def default_tokenizer(config: str | Mapping[str, Any]) -> Tokenizer:
             f"this model reads text with {text['hf_tokenizer_name']!r}; pass it as `tokenizer=`, "
             f"e.g. open_clip.get_tokenizer of the architecture's name"
         )
-    options = text.get("tokenizer_kwargs") or {}
-    return open_clip.SimpleTokenizer(context_length=text.get("context_length", 77), **options)
+    length, more = text.get("context_length", 77), text.get("tokenizer_kwargs") or {}
+    return _simple_tokenizer(json.dumps({"context_length": length, **more}))
+
+
+@cache
+def _simple_tokenizer(options: str) -> Tokenizer:
+    """Return open_clip's own tokenizer; to read its vocabulary takes longer than small weights."""
+    import open_clip
+
+    return open_clip.SimpleTokenizer(**json.loads(options))

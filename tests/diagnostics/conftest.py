@@ -11,6 +11,7 @@ from deconfound import CausalSegmenter
 from tests.tiny import tiny_vlm
 
 Build = Callable[..., CausalSegmenter]
+UNET = {"name": "Unet", "decoder_channels": (16, 16, 8, 8, 8)}
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +20,7 @@ def build() -> Build:
 
     def model(intervention="gated_mlp", **options) -> CausalSegmenter:
         torch.manual_seed(0)
-        made = CausalSegmenter("Unet", vlm=tiny_vlm(), intervention=intervention, **options)
+        made = CausalSegmenter(UNET, vlm=tiny_vlm(), intervention=intervention, **options)
         with torch.no_grad():
             for part in (made.intervention, made.fusion):
                 for weights in part.parameters():

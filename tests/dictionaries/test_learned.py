@@ -61,7 +61,7 @@ def test_a_random_start_is_about_as_long_as_text() -> None:
 def trained(**options) -> tuple[CausalSegmenter, dict[str, torch.Tensor]]:
     """Take three steps: fusion and FiLM start at zero, and the dictionary learns behind them."""
     model = CausalSegmenter(
-        vlm=copy.deepcopy(tiny_vlm()),
+        vlm=tiny_vlm(),
         dictionary={"name": "learned", **options},
         intervention="film",
     )

@@ -39,8 +39,7 @@ UNET = {"name": "Unet", "decoder_channels": (16, 16, 8, 8, 8)}
 
 def segmenter(dictionary="text", classes: int = 1) -> CausalSegmenter:
     torch.manual_seed(0)
-    vlm = copy.deepcopy(tiny_vlm())
-    return CausalSegmenter(UNET, vlm=vlm, dictionary=dictionary, classes=classes).eval()
+    return CausalSegmenter(UNET, vlm=tiny_vlm(), dictionary=dictionary, classes=classes).eval()
 
 
 @cache

@@ -11,18 +11,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from recipes.endoscopy_mcdrl import reporting
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig, load_profile
 from tests.recipes.discs import manifest
 
 QUICK = ["--epochs", "2", "--image-size", "32", "--batch-size", "4", "--depth", "1", "--heads", "4"]
+SMALLER = [*QUICK, "--epochs", "1", "--decoder", "Linknet"]
 
 
 @pytest.fixture(scope="module")
 def run(tiny_weights, tmp_path_factory) -> Path:
     """One finished run on the rendered sites."""
     out = tmp_path_factory.mktemp("runs") / "run"
-    flags = ["--vlm", str(tiny_weights), "--images-per-site", "16", "--out", str(out)]
+    flags = ["--vlm", str(tiny_weights), "--images-per-site", "8", "--out", str(out)]
     assert main(["train", *QUICK, *flags]) == 0
     return out
 
@@ -81,7 +83,7 @@ def test_evaluate_on_one_site_of_ones_own(run: Path, tmp_path, capsys) -> None:
 
 def test_a_finished_run_resumed_ends_at_the_same_results(run: Path, tiny_weights) -> None:
     before = (run / "results.json").read_text()
-    flags = ["--vlm", str(tiny_weights), "--images-per-site", "16", "--out", str(run), "--resume"]
+    flags = ["--vlm", str(tiny_weights), "--images-per-site", "8", "--out", str(run), "--resume"]
     assert main(["train", *QUICK, *flags]) == 0
     assert (run / "results.json").read_text() == before
 
@@ -112,7 +114,8 @@ def test_a_finished_run_is_reported_again_without_training(run: Path, tmp_path, 
     assert "data:image/" not in told(copy / "report.html")
 
 
-def test_what_was_trained_with_is_shown(run: Path, tmp_path) -> None:
+def test_what_was_trained_with_is_shown(run: Path, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(reporting, "_used", lambda *told: None)  # a long section, not asked for
     copy = shutil.copytree(run, tmp_path / "copy")
     kept = copy / "adjusting" / "adjusted.json"
     for share, shown in ((0.0, False), (1.0, True)):
@@ -173,7 +176,7 @@ def test_predict_writes_a_mask_and_an_overlay_at_the_size_of_the_image(
 def test_train_on_a_manifest(task: str, tiny_weights, tmp_path, capsys) -> None:
     flags = ["--data", str(manifest(tmp_path)), "--vlm", str(tiny_weights), "--task", task]
     out = ["--out", str(tmp_path / "run"), "--holdout", "site1", "--json", "--methods", "mcdrl"]
-    assert main(["train", *QUICK, *flags, *out]) == 0
+    assert main(["train", *SMALLER, *flags, *out]) == 0
     (result,) = json.loads(capsys.readouterr().out)["methods"]
     assert result["rows"][0]["images"] == 4
 
@@ -319,7 +322,7 @@ def test_multiclass_masks_of_ones_own_hold_one_to_k(tiny_weights, tmp_path, caps
     assert "_mask.png" in said
     for file in tmp_path.glob("*_mask.png"):
         Image.fromarray((np.array(Image.open(file)) > 0).astype(np.uint8) * 3).save(file)
-    assert main(["train", *QUICK, *flags, "--out", str(tmp_path / "run")]) == 0
+    assert main(["train", *SMALLER, *flags, "--out", str(tmp_path / "run")]) == 0
 
 
 def test_unknown_commands_and_help(capsys) -> None:

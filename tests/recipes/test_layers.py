@@ -30,7 +30,8 @@ from tests.training.test_fitting import images
 
 PACK = PromptPack.load("endoscopy")
 NAMES = PACK.confounder_names
-QUICK = ["--epochs", "1", "--image-size", "32", "--batch-size", "8", "--images-per-site", "8"]
+QUICK = ["--epochs", "1", "--image-size", "32", "--batch-size", "8", "--images-per-site", "8",
+         "--decoder", "Linknet"]  # fmt: skip
 CHOSEN = ["--intervention", "film", "--estimator", "standardisation", "--average", "probability",
           "--prior", "empirical", "--methods", "mcdrl"]  # fmt: skip
 LATER = ("intervention", "estimator", "average", "prior")

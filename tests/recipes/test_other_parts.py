@@ -26,7 +26,7 @@ from tests.recipes.discs import manifest
 from tests.tiny import tiny_vlm
 
 QUICK = ["--epochs", "1", "--image-size", "64", "--batch-size", "8", "--depth", "1", "--heads", "4",
-         "--images-per-site", "8"]  # fmt: skip
+         "--images-per-site", "8", "--decoder", "Linknet"]  # fmt: skip
 PACK = PromptPack.load("endoscopy")
 LATER = ("dictionary", "level_intervention", "calibrate", "intervention", "estimator", "average",
          "prior")  # fmt: skip

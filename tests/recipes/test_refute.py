@@ -20,7 +20,7 @@ from recipes.endoscopy_mcdrl.__main__ import main
 IMAGES = 6
 QUICK = [
     *("--epochs", "2", "--image-size", "32", "--batch-size", "8", "--depth", "1", "--heads", "4"),
-    *("--images-per-site", "8", "--methods", "mcdrl"),
+    *("--images-per-site", "8", "--decoder", "Linknet", "--methods", "mcdrl"),
 ]
 ASKED = ["--retrain", "--seeds", "1", "--images", str(IMAGES), "--decisive", "--no-text", "--json"]
 
@@ -30,11 +30,11 @@ class Kill(BaseException):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
+def run(tiny_weights, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(train, "report", lambda *told: None)  # a page that nobody reads here
-        assert main(["train", *QUICK, "--out", str(out)]) == 0
+        assert main(["train", *QUICK, "--vlm", str(tiny_weights), "--out", str(out)]) == 0
     return out
 
 

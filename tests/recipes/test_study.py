@@ -47,7 +47,7 @@ from tests.recipes.frames import made_up
 SITES = ("A-bronchoscopy", "E-colonoscopy")
 QUICK = [
     *("--epochs", "1", "--image-size", "32", "--batch-size", "8", "--depth", "1", "--heads", "4"),
-    *("--images-per-site", "8", "--seeds", "2", "--trials", "1"),
+    *("--images-per-site", "8", "--decoder", "Linknet", "--seeds", "2", "--trials", "1"),
 ]
 
 
@@ -66,7 +66,8 @@ def study(tiny_weights, tmp_path_factory) -> Path:
 
 def tiny(tmp_path: Path, weights: Path, **changes) -> StudySettings:
     values = {"epochs": 2, "image_size": 32, "batch_size": 8, "depth": 1, "heads": 4,
-              "images_per_site": 8, "vlm": str(weights), "out": tmp_path / "study"}  # fmt: skip
+              "images_per_site": 8, "decoder": "Linknet", "vlm": str(weights),
+              "out": tmp_path / "study"}  # fmt: skip
     return StudySettings.model_validate({**values, **changes})
 
 

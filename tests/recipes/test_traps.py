@@ -57,7 +57,8 @@ ITEM = {"image", "mask", "class_index", "site_index", "index"}
 
 def tiny(out: Path, weights: Path, data: Path | None, **changes: Any) -> StudySettings:
     values = {"epochs": 1, "image_size": 32, "batch_size": 4, "depth": 1, "heads": 4,
-              "images_per_site": 8, "vlm": str(weights), "out": out, "data": data}  # fmt: skip
+              "images_per_site": 8, "decoder": "Linknet", "vlm": str(weights), "out": out,
+              "data": data}  # fmt: skip
     return StudySettings.model_validate({**values, **changes})
 
 
@@ -378,7 +379,7 @@ def test_a_resumed_history_has_every_epoch_once(tiny_weights, discs, tmp_path, m
     )
     words = ["train", "--data", str(discs), "--vlm", str(tiny_weights), "--out", str(out),
              "--methods", "baseline", "--epochs", "3", "--image-size", "32", "--batch-size", "4",
-             "--heads", "4", "--json"]  # fmt: skip
+             "--heads", "4", "--decoder", "Linknet", "--json"]  # fmt: skip
     with monkeypatch.context() as patched:
         patched.setattr(train, "TrainingProgress", lambda console: Context(Told(dies_after=2)))
         with pytest.raises(Killed):
@@ -510,7 +511,7 @@ def test_an_oracle_of_train_says_so(tiny_weights, discs, tmp_path, monkeypatch, 
     monkeypatch.setattr(train, "report", lambda *told: None)
     words = ["--data", str(discs), "--vlm", str(tiny_weights), "--out", str(tmp_path / "run"),
              "--methods", "baseline", "--epochs", "1", "--image-size", "32", "--batch-size", "4",
-             "--oracle"]  # fmt: skip
+             "--decoder", "Linknet", "--oracle"]  # fmt: skip
     assert main(["train", *words]) == 0
     said = capsys.readouterr()
     assert "ORACLE" in said.err

@@ -32,7 +32,7 @@ REFUTERS = (PlaceboDictionary(), RandomCommonCause())
 def model() -> CausalSegmenter:
     torch.manual_seed(0)
     decoder = {"name": "Unet", "decoder_channels": (16, 16, 8, 8, 8)}
-    return CausalSegmenter(decoder, vlm=copy.deepcopy(tiny_vlm()), intervention="gated_mlp")
+    return CausalSegmenter(decoder, vlm=tiny_vlm(), intervention="gated_mlp")
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 
@@ -17,7 +15,7 @@ DECODER = {"name": "Unet", "decoder_channels": (16, 16, 8, 8, 8)}
 
 @pytest.mark.parametrize("intervention", ["film", "gated_mlp"])
 def test_explaining_says_what_each_confounder_would_do(intervention, tmp_path) -> None:
-    model = CausalSegmenter(DECODER, vlm=copy.deepcopy(tiny_vlm()), intervention=intervention)
+    model = CausalSegmenter(DECODER, vlm=tiny_vlm(), intervention=intervention)
     with torch.no_grad():
         for parameter in [*model.intervention.parameters(), *model.fusion.parameters()]:
             parameter.normal_(std=0.3)
@@ -39,7 +37,7 @@ def speaking(classes: int = 1, **options) -> CausalSegmenter:
     """A model in which every confounder does something else, always the same one."""
     torch.manual_seed(0)
     options = {"intervention": "gated_mlp", **options}
-    model = CausalSegmenter(DECODER, vlm=copy.deepcopy(tiny_vlm()), classes=classes, **options)
+    model = CausalSegmenter(DECODER, vlm=tiny_vlm(), classes=classes, **options)
     with torch.no_grad():
         for parameter in [*model.intervention.parameters(), *model.fusion.parameters()]:
             parameter.normal_(std=0.3)

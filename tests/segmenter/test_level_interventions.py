@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 
 import pytest
@@ -24,7 +23,7 @@ UNET = {"name": "Unet", "decoder_channels": (16, 16, 8, 8, 8)}
 
 def small(decoder=UNET, **options) -> CausalSegmenter:
     torch.manual_seed(0)
-    return CausalSegmenter(decoder, vlm=copy.deepcopy(tiny_vlm()), intervention="film", **options)
+    return CausalSegmenter(decoder, vlm=tiny_vlm(), intervention="film", **options)
 
 
 def batches(count: int = 2) -> list[dict[str, torch.Tensor]]:

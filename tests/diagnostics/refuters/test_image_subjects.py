@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 import pytest
@@ -39,8 +38,7 @@ def model_of(intervention="gated_mlp") -> CausalSegmenter:
     """A tiny segmenter whose intervention reaches the logits."""
     torch.manual_seed(0)
     decoder = {"name": "Unet", "decoder_channels": (16, 16, 8, 8, 8)}
-    vlm = copy.deepcopy(tiny_vlm())
-    model = CausalSegmenter(decoder, vlm=vlm, intervention=intervention).eval()
+    model = CausalSegmenter(decoder, vlm=tiny_vlm(), intervention=intervention).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "gate" in name or "fusion" in name:
