@@ -11,6 +11,7 @@ import torch
 
 from deconfound.benchmark import BenchmarkSettings, Cell
 from deconfound.benchmark import runner as runner_module
+from deconfound.benchmark.cells import Outcome
 from deconfound.benchmark.named import NAMED
 from deconfound.benchmark.runner import Ledger, run_cell, run_cells
 from deconfound.errors import DeconfoundError
@@ -48,13 +49,18 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def without_time(outcome_) -> dict:
-    return {**outcome_.to_json(), "seconds": 0}
+def without_time(found: Outcome) -> dict:
+    return {**found.to_json(), "seconds": 0}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Outcome:
+    """The cell as it ends when nobody kills it."""
+    return run_cell(CELL, SMALL, tmp_path_factory.mktemp("whole") / "work", Silent())
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_a_killed_cell_goes_on_to_the_same_end(tmp_path: Path, epochs: int) -> None:
-    whole = run_cell(CELL, SMALL, tmp_path / "whole", Silent())
+def test_a_killed_cell_goes_on_to_the_same_end(tmp_path: Path, epochs: int, whole: Outcome) -> None:
     with pytest.raises(Killed):
         run_cell(CELL, SMALL, tmp_path / "cut", KilledAfter(epochs))
     resumed = run_cell(CELL, SMALL, tmp_path / "cut", Silent())

@@ -155,7 +155,7 @@ def test_help_and_docs_list_every_part() -> None:
 @pytest.mark.parametrize("name", sorted(PARTS))
 def test_every_part_trains(tmp_path: Path, name: str) -> None:
     small = BenchmarkSettings(images=50, test_images=20, image_size=64, epochs=1)
-    found = run_cell(Cell("mixed", name), small, tmp_path / "work", Silent())
+    found = run_cell(Cell("mixed", name, size=3), small, tmp_path / "work", Silent())
     json.dumps(found.to_json(), allow_nan=False)
 
 
