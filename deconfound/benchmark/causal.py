@@ -123,7 +123,7 @@ def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> lis
     if settings.jobs == 1:
         with ModelsProgress(left, console) as bar:
             return run_cells(cells, settings, out, bar, lambda one: bar.finished(_line(one)))
-    with JobsProgress(left, settings.jobs, console) as jobs:
+    with JobsProgress(left, min(settings.jobs, max(1, left)), console) as jobs:
         return run_cells(
             cells, settings, out, Silent(), lambda one: jobs.finished(_line(one), one.seconds)
         )

@@ -14,8 +14,8 @@ class Part:
         title: in words.
         sets: what it is a choice of: an argument of :class:`~deconfound.CausalSegmenter` or of
             :class:`~deconfound.training.adjustment.AdjustmentSettings`, ``estimator`` of the
-            outcome model, or ``lambda_causal``, the weight of the causal loss. A method has one
-            part for each at most.
+            outcome model, or ``lambda_causal`` and ``lambda_lesion``, the weights of two losses. A
+            method has one part for each at most.
         value: what that is set to.
         what: one clause for the report.
         beside: the part that joins this one where nothing else sets what that one sets.
@@ -137,7 +137,7 @@ PARTS: dict[str, Part] = {
     ),
     "margin_auto": Part(
         "As much margin as tells", "margin", "auto",
-        "what lies about a lesion and goes with it, brought along",
+        "what lies about a lesion and goes with it, brought along", "transplant_auto",
     ),
     "restyle_auto": Part(
         "Restyle one class", "restyle", "auto",

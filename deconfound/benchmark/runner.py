@@ -95,6 +95,8 @@ def run_cells(
     ledger, work = Ledger(folder), folder / "work"
     known = {outcome.cell: outcome for outcome in ledger.outcomes()}
     left = [cell for cell in cells if cell not in known]
+    for cell in known:  # a kill right after its line leaves its checkpoints
+        shutil.rmtree(work / cell.name, ignore_errors=True)
 
     def keep(outcome: Outcome) -> None:
         ledger.append(outcome)
@@ -107,6 +109,7 @@ def run_cells(
             keep(run_cell(cell, settings, work / cell.name, watcher))
     else:
         side_by_side(partial(_run_alone, settings, work), left, settings.jobs, keep)
+    shutil.rmtree(work, ignore_errors=True)
     return [known[cell] for cell in cells]
 
 

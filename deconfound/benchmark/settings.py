@@ -40,7 +40,8 @@ class BenchmarkSettings(BaseModel):
         lr: learning rate.
         accelerator: auto, cpu, cuda or mps.
         jobs: models trained at a time, each in a process of its own with its share of the cores;
-            on a GPU, which one model this small leaves mostly idle, as many as there are cores.
+            on a GPU, which one model this small leaves mostly idle, as many as there are cores
+            and its memory holds.
         json_output: print the summary as JSON (--json).
     """
 

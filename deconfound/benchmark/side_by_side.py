@@ -40,22 +40,29 @@ def side_by_side(
         done: called here with each result, in the order in which they come.
 
     Raises:
-        DeconfoundError: a process died.
-        Exception: the first that ``work`` or ``done`` raised.
+        DeconfoundError: a process died, or had no memory left on the accelerator.
+        Exception: the first that ``work`` raised, after ``done`` was called with all that is done.
     """
-    context = get_context("spawn")
+    context, jobs = get_context("spawn"), max(1, min(jobs, len(things)))
     lifeline, held = context.Pipe(duplex=False)
     threads = max(1, torch.get_num_threads() // jobs)
     pool = ProcessPoolExecutor(jobs, context, _begin, (lifeline, threads))
     try:
         with _without_ctrl_c():
             results = [pool.submit(work, thing) for thing in things]
+        waiting = set(results)
         for result in as_completed(results):
+            if result.exception() is not None:
+                break
+            waiting.remove(result)
             done(result.result())
-    except BrokenProcessPool as error:
+        ended = [result for result in waiting if result.done()]
+        for result in sorted(ended, key=lambda one: one.exception() is not None):
+            done(result.result())  # what ended well beside the one that failed is not lost
+    except (BrokenProcessPool, torch.OutOfMemoryError) as error:
         raise DeconfoundError(
             f"{jobs} jobs: expected their processes to live until all was done, found that one had "
-            f"died, as happens where memory runs out; give the command again with fewer --jobs, "
+            f"died or had no memory left; give the command again with fewer --jobs, "
             f"and it goes on"
         ) from error
     finally:

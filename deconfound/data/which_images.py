@@ -35,7 +35,7 @@ def _known(images: Any) -> list[Any] | None:
     if isinstance(images, FolderDataset):
         return [[one.site, one.image.name, one.group, one.class_name] for one in images.samples]
     if isinstance(images, MemoryDataset):
-        groups = images.groups or [None] * len(images)
+        groups = [None] * len(images) if images.groups is None else map(str, images.groups)
         where, classes = images.site_index.tolist(), images.class_index.tolist()
         return list(zip(where, groups, classes, strict=True))
     return None

@@ -8,7 +8,12 @@ from deconfound.diagnostics.agreement import (
     statistic_for,
 )
 from deconfound.diagnostics.attention import AttentionDivergence, attention_divergence
-from deconfound.diagnostics.balance import Balance, class_balance, told_by_the_margin
+from deconfound.diagnostics.balance import (
+    Balance,
+    can_be_told,
+    class_balance,
+    told_by_the_margin,
+)
 from deconfound.diagnostics.batch import Batch, take_evenly
 from deconfound.diagnostics.counterfactual import (
     Counterfactuals,
@@ -61,6 +66,7 @@ __all__ = [
     "agreement",
     "agreements",
     "attention_divergence",
+    "can_be_told",
     "class_balance",
     "class_overlap",
     "counterfactual_masks",

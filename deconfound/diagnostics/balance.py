@@ -69,21 +69,11 @@ def class_balance(
     Raises:
         ShapeError: arrays that do not fit each other.
     """
-    count = len(surroundings)
-    fits = surroundings.ndim == 2 and class_index.shape == (count,)
-    fits &= weights is None or weights.shape == (count,)
-    if not fits or (groups is not None and len(groups) != count):
-        raise ShapeError(
-            f"class balance: expected embeddings (n, d) with n classes, weights and groups, found "
-            f"{surroundings.shape}, {class_index.shape}, "
-            f"{None if weights is None else weights.shape} and "
-            f"{None if groups is None else len(groups)}"
-        )
-    who = np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1]
-    rows = _usable(class_index, who)
+    _check(surroundings, class_index, weights, groups)
+    rows, who = _asked(class_index, groups)
     if not len(rows):
         return None
-    features, classes, who = surroundings[rows], class_index[rows], who[rows]
+    features, classes = surroundings[rows], class_index[rows]
     folds = _folds(features, classes, who)
     told = _guessed(features, classes, folds, np.ones(len(rows)))
     weighted = told if weights is None else _guessed(features, classes, folds, weights[rows])
@@ -106,18 +96,58 @@ def told_by_the_margin(
         far: (n, d), of the same images with what lies about the lesion painted over too.
         class_index: (n,), as in `class_balance`; False where that finds nothing to guess.
         groups: the patient of each image.
+
+    Raises:
+        ShapeError: arrays that do not fit each other.
     """
-    who = np.arange(len(near)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    rows = _usable(class_index, who)
+    for shown in (near, far):
+        _check(shown, class_index, None, groups)
+    rows, who = _asked(class_index, groups)
     if not len(rows):
         return False
-    classes, who = class_index[rows], who[rows]
+    classes = class_index[rows]
     alike = _alike(np.ones(len(rows)), classes)
     folds = _folds(near[rows], classes, who)
     before, after = (_right(seen[rows], classes, folds, alike) for seen in (near, far))
     less = np.bincount(who, alike * (before.astype(float) - after))
     error = max(float(np.sqrt(np.square(less).sum())), 1e-12)
     return bool(less.sum() > LESS * len(rows) and less.sum() > SURE * error)
+
+
+def can_be_told(class_index: np.ndarray, groups: Sequence[str] | None = None) -> bool:
+    """Say whether there are two classes with `FOLDS` images and patients each, or more.
+
+    Args:
+        class_index: (n,), the class of each lesion; -1, unknown or none, is left out.
+        groups: the patient of each image.
+    """
+    return len(_asked(class_index, groups)[0]) > 0
+
+
+def _check(
+    surroundings: np.ndarray,
+    class_index: np.ndarray,
+    weights: np.ndarray | None,
+    groups: Sequence[str] | None,
+) -> None:
+    count = len(surroundings)
+    fits = surroundings.ndim == 2 and class_index.shape == (count,)
+    fits &= weights is None or weights.shape == (count,)
+    if not fits or (groups is not None and len(groups) != count):
+        raise ShapeError(
+            f"class balance: expected embeddings (n, d) with n classes, weights and groups, found "
+            f"{surroundings.shape}, {class_index.shape}, "
+            f"{None if weights is None else weights.shape} and "
+            f"{None if groups is None else len(groups)}"
+        )
+
+
+def _asked(class_index: np.ndarray, groups: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of images whose class can be guessed, and the patient of each, a number."""
+    who = np.arange(len(class_index))
+    who = who if groups is None else np.unique(groups, return_inverse=True)[1]
+    rows = _usable(class_index, who)
+    return rows, who[rows]
 
 
 def _usable(classes: np.ndarray, groups: np.ndarray) -> np.ndarray:

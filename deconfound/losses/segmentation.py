@@ -59,7 +59,7 @@ class SegmentationLoss(nn.Module):
                 f"found {tuple(weight.shape)}"
             )
         loss = self._loss(logits, mask, weight)
-        if not self.lesion or logits.shape[1] == 1:
+        if not self.lesion or logits.shape[1] <= 2:
             return loss
         return loss + self.lesion * self._loss(any_lesion(logits), (mask > 0).long(), weight)
 

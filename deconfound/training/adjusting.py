@@ -99,7 +99,7 @@ def adjustment_by(told: WhatWasRead, pack: PromptPack) -> Adjustment:
     if settings.render and operations:
         doing.append(Render(operations, settings.render))
     weigh: Literal["loss", "sampler"] = "loss" if settings.weighting == "loss" else "sampler"
-    return Adjustment(tuple(doing), weights, weigh, notes if doing or weights is not None else ())
+    return Adjustment(tuple(doing), weights, weigh, notes)
 
 
 def _balanced(

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from deconfound.data.patients import patients
-from deconfound.diagnostics.balance import Balance, class_balance, told_by_the_margin
+from deconfound.diagnostics.balance import (
+    Balance,
+    can_be_told,
+    class_balance,
+    told_by_the_margin,
+)
 from deconfound.estimators.doing import Pictures
 from deconfound.estimators.doing.paint_over import paint_over
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.loading import ImageDataset
-from deconfound.training.reading import Watch, embed
+from deconfound.training.reading import Watch, at_first_epoch, embed
 
 MOST = 5000
 """Images that are looked at, in even steps: more cost minutes, and say the same."""
@@ -82,16 +87,22 @@ def choose(
         margin = 0.0  # of no transplant
     if "auto" not in (share, margin, restyle):
         return Chosen(float(share), float(margin), float(restyle))
-    look = partial(_look, model, images, weights, progress)
-    seen = look(0.0 if margin == "auto" else float(margin))
-    if seen is None:
+    rows = range(0, len(images), -(-len(images) // MOST))
+    who = _patients(images, rows)
+    if not can_be_told(_classes(images, rows), who):
         return _untold(settings)
+    restyle = 0.0 if restyle == "auto" else restyle
+    if "auto" not in (share, margin):
+        return Chosen(float(share), float(margin), restyle)
+    look = partial(_look, model, images, rows, who, weights, progress)
+    seen = look(0.0 if margin == "auto" else float(margin))
+    share = seen.balance.left if share == "auto" else share
     notes: tuple[str, ...] = ()
-    if margin == "auto" and (farther := look(REACH)) and _reaches(seen, farther):
-        seen, notes = farther, (_told_of_margin(seen, farther),)
-    if share == "auto":
+    if margin == "auto" and share > 0:
+        seen, notes = _as_far_as_lesions_reach(seen, look(REACH))
+    if settings.transplant == "auto":
         share, notes = seen.balance.left, (*notes, _told(seen.balance, weights is not None))
-    return Chosen(float(share), seen.margin, 0.0 if restyle == "auto" else restyle, notes)
+    return Chosen(float(share), seen.margin, restyle, notes)
 
 
 def _untold(settings: AdjustmentSettings) -> Chosen:
@@ -108,7 +119,7 @@ def _untold(settings: AdjustmentSettings) -> Chosen:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The training images with their lesions painted over, and what they say of the class."""
+    """Training images with their lesions painted over, and what they say of the class."""
 
     margin: float
     shown: np.ndarray
@@ -120,34 +131,30 @@ class _Look:
 def _look(
     model: Any,
     images: ImageDataset,
+    rows: Sequence[int],
+    who: Sequence[str] | None,
     weights: Tensor | None,
     progress: Watch | None,
     margin: float,
-) -> _Look | None:
-    """Look at the surroundings; None where no class can be told."""
-    rows = range(0, len(images), -(-len(images) // MOST))
+) -> _Look:
     pooled, classes = embed(
         model, images, progress, change=lambda item, _: _surroundings(item, margin), rows=rows
     )
-    who = patients(images)
-    who = None if who is None else [who[row] for row in rows]
     some = None if weights is None else weights[list(rows)].numpy()
     balance = class_balance(pooled.numpy(), classes.numpy(), some, who)
-    if balance is None:
-        return None
-    return _Look(margin, pooled.numpy(), classes.numpy(), who, balance)
+    return _Look(margin, pooled.numpy(), classes.numpy(), who, cast(Balance, balance))
 
 
-def _reaches(near: _Look, far: _Look) -> bool:
-    return told_by_the_margin(near.shown, far.shown, near.classes, near.patients)
-
-
-def _told_of_margin(near: _Look, far: _Look) -> str:
-    return (
+def _as_far_as_lesions_reach(near: _Look, far: _Look) -> tuple[_Look, tuple[str, ...]]:
+    """Return the look that leaves out what belongs to the lesions, and what to know of it."""
+    if not told_by_the_margin(near.shown, far.shown, near.classes, near.patients):
+        return near, ()
+    note = (
         f"margin: what lies within {far.margin:g} diameters of a lesion tells of its class "
         f"({near.balance.told:.0%} of the images with it, {far.balance.told:.0%} without), and "
         f"comes along with it; --margin 0 leaves it behind"
     )
+    return far, (note,)
 
 
 def _told(found: Balance, weighted: bool) -> str:
@@ -158,6 +165,16 @@ def _told(found: Balance, weighted: bool) -> str:
     if weighted:
         said += f", and in {found.weighted:.0%} of the weighted ones"
     return f"{said}; {found.left:.0%} of the lesions are transplanted"
+
+
+def _patients(images: ImageDataset, rows: Sequence[int]) -> list[str] | None:
+    who = patients(images)
+    return None if who is None else [who[row] for row in rows]
+
+
+def _classes(images: ImageDataset, rows: Sequence[int]) -> np.ndarray:
+    at_first_epoch(images)
+    return np.array([int(images[row]["class_index"]) for row in rows])
 
 
 def _surroundings(item: dict[str, Any], margin: float) -> Tensor:

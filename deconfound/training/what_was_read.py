@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from deconfound.data.which_images import which_images
 from deconfound.errors import RunFolderError
@@ -44,6 +45,15 @@ class WhatWasRead(BaseModel):
     margin: float
     restyle: float
     notes: tuple[str, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, kept: Any) -> Any:
+        """Take margin and restyle from the settings, as before they could be left to the images."""
+        asked = kept.get("settings") if isinstance(kept, dict) else None
+        if not isinstance(asked, dict):
+            return kept
+        return {name: asked[name] for name in ("margin", "restyle") if name in asked} | kept
 
     def keep(self, path: Path) -> None:
         """Write it as JSON; the folder is made where it is missing.

@@ -118,9 +118,9 @@ def _summed() -> list[str]:
 def _require_read(config: RecipeConfig) -> None:
     """Refuse a setting of attention that the layer would pass over without a word.
 
-    Where no method that is trained has that layer, the setting is for a layer of its own.
+    Where no method that is trained has that layer, it is for the one that ``mcdrl_literal`` has.
     """
-    if not any(map(takes_layer, config.methods)):
+    if "mcdrl_literal" in config.methods and not any(map(takes_layer, config.methods)):
         return
     usual = RecipeConfig.model_fields
     for setting in ATTENTION["cross_attention"]:

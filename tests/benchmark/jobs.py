@@ -21,6 +21,10 @@ def fail_at_two(number: int) -> int:
     return number
 
 
+def run_out_of_memory(number: int) -> int:
+    raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
 def die(number: int) -> int:
     os._exit(number)
 

@@ -87,6 +87,17 @@ def test_a_process_that_dies_is_one_sentence() -> None:
         side_by_side(jobs.die, [1, 1, 1], 2, print)
 
 
+def test_an_accelerator_without_memory_is_one_sentence() -> None:
+    with pytest.raises(DeconfoundError, match=r"2 jobs: expected .* no memory left; .* --jobs"):
+        side_by_side(jobs.run_out_of_memory, [1, 1], 2, print)
+
+
+def test_no_more_jobs_than_there_is_to_do_share_the_threads() -> None:
+    found: list[tuple[int, int]] = []
+    side_by_side(jobs.threads, [7], 16, found.append)
+    assert found == [(7, torch.get_num_threads())]
+
+
 def test_ctrl_c_ends_the_processes_and_is_one_line(sleepers, tmp_path: Path) -> None:
     assert until(lambda: len(asleep(tmp_path)) == 2)
     os.killpg(sleepers.pid, signal.SIGINT)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from deconfound.data import FolderDataset, Sample
@@ -22,9 +24,7 @@ def files(*samples: Sample) -> str | None:
     return which_images(FolderDataset(samples, 32, ("polyp", "tumor"), ("A", "B")))
 
 
-def arrays(
-    classes: tuple[int, ...] = (0, 1), groups: tuple[str, ...] | None = ("1", "2")
-) -> MemoryDataset:
+def arrays(classes: tuple[int, ...] = (0, 1), groups: Any = ("1", "2")) -> MemoryDataset:
     pictures, masks = torch.zeros(2, 3, 4, 4).byte(), torch.zeros(2, 4, 4).byte()
     where = torch.zeros(2).long()
     return MemoryDataset(pictures, masks, torch.tensor(classes), where, groups=groups)
@@ -52,6 +52,10 @@ def test_classes_patients_and_the_deal_tell_arrays_apart() -> None:
     found = [*map(which_images, sets), which_images(DealtOutcomes(arrays(), seed=0))]
     assert len(set(found)) == len(found)
     assert which_images(arrays()) == found[0]
+
+
+def test_patients_may_be_numbers() -> None:
+    assert which_images(arrays(groups=np.array([1, 2]))) == which_images(arrays(groups=("1", "2")))
 
 
 def test_of_other_datasets_nobody_knows() -> None:

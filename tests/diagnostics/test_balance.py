@@ -136,3 +136,9 @@ def test_of_a_few_patients_no_margin_is_found() -> None:
 def test_one_class_has_no_margin() -> None:
     shown, k, _ = world(0.5, count=60)
     assert not told_by_the_margin(shown, shown, np.zeros_like(k))
+
+
+def test_looks_that_do_not_fit_each_other_are_refused() -> None:
+    shown, k, _ = world(0.5, count=60)
+    with pytest.raises(ShapeError, match="class balance: expected embeddings"):
+        told_by_the_margin(shown, shown[:40], k)

@@ -157,8 +157,9 @@ def test_where_a_lesion_is_does_not_ask_which(kind) -> None:
     assert SegmentationLoss(kind)(logits, mask) != SegmentationLoss(kind)(renamed, mask)
 
 
-def test_of_one_class_a_lesion_is_asked_for_once() -> None:
-    logits, mask = torch.randn(2, 1, 6, 6), torch.randint(0, 2, (2, 6, 6))
+@pytest.mark.parametrize("channels", [1, 2])
+def test_of_one_class_a_lesion_is_asked_for_once(channels) -> None:
+    logits, mask = torch.randn(2, channels, 6, 6), torch.randint(0, 2, (2, 6, 6))
     assert SegmentationLoss("ce+dice", 1.0)(logits, mask) == SegmentationLoss("ce+dice")(
         logits, mask
     )

@@ -132,6 +132,14 @@ def test_every_float32_comes_back(tmp_path) -> None:
     assert torch.equal(again.weights, weights)
 
 
+def test_what_was_read_before_margins_were_looked_for_is_still_read(cut) -> None:
+    told = json.loads((cut / KEPT).read_text())
+    told["settings"] |= {"margin": 0.25, "restyle": 0.0}
+    older = {name: value for name, value in told.items() if name not in ("margin", "restyle")}
+    read = WhatWasRead.model_validate(older)
+    assert (read.margin, read.restyle) == (0.25, 0)
+
+
 def test_other_images_cannot_resume(cut) -> None:
     with pytest.raises(RunFolderError) as caught:
         training(cut, count=10).prepare()

@@ -141,3 +141,21 @@ def test_what_is_chosen_is_what_training_does(model) -> None:
     [step] = built.doing
     assert isinstance(step, Restyle)
     assert step.probability == RESTYLED
+
+
+def test_where_nothing_can_be_told_nothing_is_painted(monkeypatch) -> None:
+    monkeypatch.setattr(surroundings, "embed", None)
+    alike = pictures(confounded=True)
+    alike.class_index.fill_(0)
+    assert chosen(None, alike, margin="auto", restyle="auto").restyle == RESTYLED
+    apart = pictures(confounded=True)
+    assert chosen(None, apart, transplant=0.5, margin=0, restyle="auto") == Chosen(0.5, 0, 0)
+
+
+def test_what_was_looked_for_in_vain_is_told(model) -> None:
+    alike = pictures(confounded=True)
+    alike.class_index.fill_(0)
+    settings = AdjustmentSettings(weighting="none", restyle=0)
+    built = build_adjustment(settings, model, alike, model.pack)
+    assert built.doing == ()
+    assert "cannot be told" in built.notes[0]
