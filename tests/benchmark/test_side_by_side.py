@@ -75,15 +75,16 @@ def test_everything_is_done_by_fewer_threads() -> None:
     assert sorted(found) == [(n, max(1, torch.get_num_threads() // 2)) for n in range(5)]
 
 
-def test_an_error_comes_as_it_was_raised_and_what_came_before_is_told() -> None:
+def test_an_error_comes_as_it_was_raised_and_what_ended_well_is_told() -> None:
     found: list[int] = []
     with pytest.raises(ConfigurationError, match=r"^number: expected any but 2, found 2; choose"):
         side_by_side(jobs.fail_at_two, range(4), 1, found.append)
-    assert found == [0, 1]
+    assert found[:2] == [0, 1]
+    assert 2 not in found
 
 
 def test_a_process_that_dies_is_one_sentence() -> None:
-    with pytest.raises(DeconfoundError, match=r"2 jobs: expected .* one had died, .* fewer --jobs"):
+    with pytest.raises(DeconfoundError, match=r"2 jobs: expected .* one had died or .* fewer --jobs"):
         side_by_side(jobs.die, [1, 1, 1], 2, print)
 
 
