@@ -119,7 +119,8 @@ def test_what_was_trained_with_is_shown(run: Path, tmp_path, monkeypatch) -> Non
     copy = shutil.copytree(run, tmp_path / "copy")
     kept = copy / "adjusting" / "adjusted.json"
     for share, shown in ((0.0, False), (1.0, True)):
-        kept.write_text(json.dumps({**json.loads(kept.read_text()), "transplant": share}))
+        told_so = {"transplant": share, "restyle": 0.0}
+        kept.write_text(json.dumps({**json.loads(kept.read_text()), **told_so}))
         assert main(["report", "--run", str(copy)]) == 0
         page = told(copy / "report.html")
         assert ("What it was trained with" in page) == shown
