@@ -20,6 +20,7 @@ from tests.benchmark import jobs
 ROOT = Path(__file__).resolve().parents[2]
 
 SLEEPERS = """
+import signal
 import sys
 from pathlib import Path
 from deconfound.benchmark.side_by_side import side_by_side
@@ -27,6 +28,7 @@ from deconfound.cli import run
 from tests.benchmark.jobs import sleep
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     print("begun", flush=True)
     sys.exit(run(lambda: side_by_side(sleep, [Path(sys.argv[1])] * 5, 2, print)))
 """
