@@ -125,7 +125,7 @@ def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> lis
             return run_cells(cells, settings, out, bar, lambda one: bar.finished(_line(one)))
     with JobsProgress(left, min(settings.jobs, max(1, left)), console) as jobs:
         return run_cells(
-            cells, settings, out, Silent(), lambda one: jobs.finished(_line(one), one.seconds)
+            cells, settings, out, Silent(), lambda one: jobs.finished_after(one.seconds, _line(one))
         )
 
 

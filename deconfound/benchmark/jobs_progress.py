@@ -6,9 +6,9 @@ import math
 import time
 from collections.abc import Callable
 from statistics import mean
-from types import TracebackType
 from typing import TYPE_CHECKING
 
+from deconfound.training.models_progress import ModelsProgress
 from deconfound.training.progress import clock
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
 
-class JobsProgress:
+class JobsProgress(ModelsProgress):
     """Tells how many models are finished, and how long the rest takes.
 
     The rest takes as many rounds as it needs, each as long as a finished model took on average. How
@@ -30,38 +30,26 @@ class JobsProgress:
     """
 
     def __init__(self, models: int, jobs: int, console: Console) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-        self.console, self.models, self.jobs = console, models, jobs
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        self.bar = Progress(*columns, _asking(self.left), console=console)
-        self.task = self.bar.add_task("models", total=models)
+        self.models, self.jobs = models, jobs
         self.seconds: list[float] = []
-        self.end: float | None = None
+        self.end_of_all: float | None = None
+        super().__init__(models, console)
 
-    def __enter__(self) -> JobsProgress:
-        self.bar.start()
-        return self
+    def _remaining(self) -> ProgressColumn:
+        return _asking(self.left)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.bar.stop()
-
-    def finished(self, line: str, seconds: float) -> None:
-        """A model is trained and scored, as ``line`` tells, and took some seconds."""
+    def finished_after(self, seconds: float, line: str) -> None:
+        """A model took some seconds to be trained and scored, as ``line`` tells."""
         self.seconds.append(seconds)
         rounds = math.ceil((self.models - len(self.seconds)) / self.jobs)
-        self.end = time.monotonic() + rounds * mean(self.seconds)
-        self.bar.update(self.task, completed=len(self.seconds))
-        self.console.print(f"  {line}", highlight=False, markup=False)
+        self.end_of_all = time.monotonic() + rounds * mean(self.seconds)
+        self.finished(line)
 
     def left(self) -> str:
         """Return the remaining time; nobody knows it before the first model is finished."""
-        return "-:--" if self.end is None else clock(max(0.0, self.end - time.monotonic()))
+        if self.end_of_all is None:
+            return "-:--"
+        return clock(max(0.0, self.end_of_all - time.monotonic()))
 
 
 def _asking(told: Callable[[], str]) -> ProgressColumn:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from deconfound.training.extras import missing_extra
 from deconfound.training.history import EpochRecord
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn
 
 
 METHOD = "{:<12}"
@@ -29,24 +30,24 @@ class ModelsProgress:
 
     def __init__(self, models: int, console: Console) -> None:
         try:
-            from rich.progress import (
-                BarColumn,
-                MofNCompleteColumn,
-                Progress,
-                TextColumn,
-                TimeRemainingColumn,
-            )
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         except ImportError as error:
             raise missing_extra("rich", "progress bars") from error
         self.console = console
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         self.bar = Progress(
-            *columns, TimeRemainingColumn(), console=console, speed_estimate_period=REMEMBERED
+            *columns, self._remaining(), console=console, speed_estimate_period=REMEMBERED
         )
         self.task = self.bar.add_task("models", total=models)
         self.done, self.share, self.per_step = 0, 0.0, 0.0
 
-    def __enter__(self) -> ModelsProgress:
+    def _remaining(self) -> ProgressColumn:
+        """Return the column of the remaining time."""
+        from rich.progress import TimeRemainingColumn
+
+        return TimeRemainingColumn()
+
+    def __enter__(self) -> Self:
         self.bar.start()
         return self
 
