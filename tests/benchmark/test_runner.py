@@ -40,7 +40,7 @@ class KilledAfter(Silent):
             raise Killed
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
     """Another number of threads may round otherwise."""
     before = torch.get_num_threads()
@@ -102,10 +102,10 @@ def test_a_kill_before_a_line_is_written_costs_no_training(tmp_path: Path, monke
     assert watcher.left == 1  # no epoch was trained again
 
 
-def test_side_by_side_cells_come_to_the_same(tmp_path: Path, one_thread: None) -> None:
+def test_side_by_side_cells_come_to_the_same(tmp_path: Path, whole: Outcome) -> None:
     """Whether they are begun there, were cut off or are finished."""
-    finished, begun = outcome("plain", 0.5, world="mixed"), Cell("mixed", "statistics")
-    alone = run_cells([CELL, begun], SMALL, tmp_path / "one", Silent())
+    finished, begun = outcome("mcdrl", 0.5, world="mixed"), Cell("mixed", "plain")
+    alone = run_cell(begun, SMALL, tmp_path / "one", Silent())
     (tmp_path / "two").mkdir()
     Ledger(tmp_path / "two").append(finished)
     with pytest.raises(Killed):
@@ -114,7 +114,7 @@ def test_side_by_side_cells_come_to_the_same(tmp_path: Path, one_thread: None) -
     two = SMALL.model_copy(update={"jobs": 2})
     cells = [CELL, finished.cell, begun]
     both = run_cells(cells, two, tmp_path / "two", Silent(), lambda one: told.append(one.cell))
-    expected = (alone[0], finished, alone[1])
+    expected = (whole, finished, alone)
     assert [*map(without_time, both)] == [*map(without_time, expected)]
     lines = Ledger(tmp_path / "two").outcomes()
     assert [one.cell for one in lines] == [finished.cell, *told]  # as they came

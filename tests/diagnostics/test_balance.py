@@ -12,7 +12,7 @@ from deconfound.errors import ShapeError
 
 
 def world(
-    strength: float, seed: int = 0, count: int = 900, classes: int = 3
+    strength: float, seed: int = 0, count: int = 600, classes: int = 3
 ) -> tuple[np.ndarray, ...]:
     """Embeddings that show a confounder, classes that go with it, and the confounder."""
     source = np.random.default_rng(seed)
@@ -22,7 +22,7 @@ def world(
     return shown, k, z
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(st.floats(0, 1), st.integers(0, 1000))
 def test_what_is_told_is_how_often_class_and_confounder_go_together(strength, seed) -> None:
     found = class_balance(*world(strength, seed)[:2])
@@ -32,7 +32,7 @@ def test_what_is_told_is_how_often_class_and_confounder_go_together(strength, se
     assert found.left == pytest.approx(strength, abs=0.12)
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(st.floats(0.2, 0.9), st.integers(0, 1000))
 def test_the_true_weights_leave_nothing_to_tell(strength, seed) -> None:
     shown, k, z = world(strength, seed)
@@ -51,9 +51,9 @@ def test_the_true_weights_leave_nothing_to_tell(strength, seed) -> None:
 def test_a_frequent_class_hides_nothing_and_feigns_nothing(strength) -> None:
     """Guessed by plain accuracy, nine polyps in ten images would all be told, and by nothing."""
     source = np.random.default_rng(0)
-    k = (source.random(3000) < 0.1).astype(int)
-    z = np.where(source.random(3000) < strength, k, source.integers(2, size=3000))
-    shown = np.eye(2, 8)[z] + 0.1 * source.standard_normal((3000, 8))
+    k = (source.random(1500) < 0.1).astype(int)
+    z = np.where(source.random(1500) < strength, k, source.integers(2, size=1500))
+    shown = np.eye(2, 8)[z] + 0.1 * source.standard_normal((1500, 8))
     found = class_balance(shown, k)
     assert found is not None
     assert found.chance == 0.5
@@ -111,7 +111,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         class_balance(shown, k, groups=["a", "b"])
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(st.floats(0, 0.6), st.integers(0, 1000))
 def test_a_margin_that_tells_is_found_and_one_that_does_not_is_not(strength, seed) -> None:
     """The near look shows a halo that goes with the class, beside what the far one shows too."""
