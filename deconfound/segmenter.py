@@ -42,7 +42,7 @@ class CausalSegmenter(nn.Module):
     Args:
         decoder: an SMP architecture (``"Unet"``, …; all twelve), which then decodes the vision
             tower itself; a mapping with ``name`` and SMP's own options; or a ready SMP model, whose
-            encoder is kept and beside which the tower runs.
+            encoder is kept and beside which the tower runs; it is trained itself, and no copy.
         pack: a prompt pack, or its name, or the path of its YAML file.
         vlm: ``"mini"``, ``"ViT-L-14/openai"``, the path of weights, or a ready model.
         selector: a region selector, its registered name, or a mapping with ``name`` and options.

@@ -248,6 +248,12 @@ def test_parts_can_be_given_ready() -> None:
         ({"decoder": {"name": "FPN", "decoder_droput": 0.1}}, UnknownNameError, "decoder_dropout"),
         ({"decoder": {"name": "DPT", "decoder_intermediate_channels": (1, 2)}}, ConfigurationError,
          "decoder DPT: "),
+        ({"decoder": {"name": "DPT", "encoder_depth": 3}}, UnknownNameError, "'encoder_depth'"),
+        ({"decoder": {"smp_model": "Unett"}}, UnknownNameError, "did you mean Unet"),
+        ({"decoder": {"smp_model": 5}}, ConfigurationError, "needs a `smp_model`"),
+        ({"decoder": {"smp_model": "Unet", "encoder_name": "resnet"}}, ConfigurationError,
+         "decoder Unet: "),
+        ({"decoder": {"smp_model": "Unet", "depth": 3}}, ConfigurationError, "decoder Unet: "),
     ],
 )  # fmt: skip
 def test_every_mistake_is_one_sentence(options, error, message) -> None:
@@ -283,6 +289,14 @@ def test_a_ready_model_brings_its_classes_and_must_be_one_of_smps_own() -> None:
     grey = smp.Unet("resnet18", encoder_weights=None, in_channels=1)
     with pytest.raises(ConfigurationError, match="found in_channels=1"):
         CausalSegmenter(grey, vlm=tiny_vlm())
+    sure = smp.Unet("resnet18", encoder_weights=None, activation="sigmoid")
+    with pytest.raises(ConfigurationError, match="returns logits, found one with activation=Sigm"):
+        CausalSegmenter(sure, vlm=tiny_vlm())
+
+
+def test_an_smp_model_as_a_mapping_fetches_no_weights(monkeypatch) -> None:
+    monkeypatch.setattr(smp.encoders, "hf_hub_download", lambda *_, **__: pytest.fail("fetched"))
+    CausalSegmenter({"smp_model": "Unet", "encoder_name": "resnet18"}, vlm=tiny_vlm())
 
 
 def test_two_segmenters_over_one_ready_model_do_not_share_a_tower() -> None:
