@@ -41,7 +41,8 @@ class MonteCarlo(Estimator):
     def forward(self, effects: Effects, regions: Regions, confounders: Confounders) -> Intervened:
         """Average over draws; the weights (B, N, M) are the share of draws of each confounder."""
         draws = self.draw(confounders.prior)
-        names = tuple(confounders.names[m] for m in draws.tolist())
+        # Names of what was drawn would wait for the device at every call, and cannot be exported.
+        names = tuple(f"draw {i}" for i in range(1, self.samples + 1))
         equal = torch.full_like(confounders.prior[draws], 1 / self.samples)
         drawn = Confounders(confounders.embeddings[draws], equal, names)
         features = average(effects(regions, drawn), equal, regions.features)
