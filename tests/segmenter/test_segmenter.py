@@ -239,6 +239,7 @@ def test_parts_can_be_given_ready() -> None:
         ({"intervention": {**HEADS, "dept": 1}}, UnknownNameError, "did you mean depth"),
         ({"pack": "endoscpy"}, UnknownNameError, "did you mean endoscopy"),
         ({"levels": (0,)}, ConfigurationError, "the decoder reads, [1, 2, 3, 4, 5], found [0]"),
+        ({"levels": []}, ConfigurationError, "the decoder reads, [1, 2, 3, 4, 5], found []"),
         ({"levels": "deep"}, ConfigurationError, "levels must be 'auto' or a list of integers"),
         ({"classes": 0}, ConfigurationError, "classes must be at least 1, found 0"),
         ({"decoder": torch.nn.Linear(1, 1)}, ConfigurationError, "found Linear"),

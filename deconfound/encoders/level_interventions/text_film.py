@@ -8,12 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deconfound.encoders.level_interventions.base import (
-    LevelIntervention,
-    check_maps,
-    choose_levels,
-    level_interventions,
-)
+from deconfound.encoders.level_interventions.base import LevelIntervention, level_interventions
+from deconfound.encoders.levels import check_maps, choose_levels
 
 
 @level_interventions.register("clipseg_film")
