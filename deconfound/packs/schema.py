@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
 from typing import Annotated, Any, Literal
@@ -135,9 +136,9 @@ class PromptPack(Part):
 
         A template that opens with "A {class}" would say "A normal tissue": the article is dropped.
         """
-        sentence = fill(self.templates.class_, **{"class": self.normal})
-        bare = sentence.removeprefix("A ").removeprefix("An ")
-        return bare[:1].upper() + bare[1:]
+        template = re.sub(r"^An? (?=\{class\})", "", self.templates.class_)
+        sentence = fill(template, **{"class": self.normal})
+        return sentence[:1].upper() + sentence[1:]
 
     def confounder_prompts(self) -> list[str]:
         """Return M sentences, "An endoscopy image with {confounder}"."""
