@@ -8,6 +8,7 @@ import warnings
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from deconfound import MTRS, CausalLoss, CausalSegmenter
@@ -209,6 +210,16 @@ def test_saved_files_that_do_not_belong_together(tmp_path) -> None:
     (tmp_path / "a" / "config.json").write_text('{"format": 99}')
     with pytest.raises(WeightsError, match="expected a CausalSegmenter of format 1, found 99"):
         CausalSegmenter.from_pretrained(tmp_path / "a")
+
+
+def test_a_disk_that_is_full_is_one_sentence(tmp_path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("deconfound.saving.save_model", full)
+    with pytest.raises(WeightsError, match=r"the model cannot be saved \(I/O error: No space left"):
+        small().save_pretrained(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_damaged_weights_are_named(tmp_path) -> None:
