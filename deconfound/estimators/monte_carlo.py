@@ -52,7 +52,7 @@ class MonteCarlo(Estimator):
     def draw(self, prior: Tensor) -> Tensor:
         """Return n indices drawn from P(z), (n,) int64 on the prior's device."""
         generator = None if self.training else torch.Generator().manual_seed(self.seed)
-        probabilities = prior.detach().to("cpu", torch.float64)
+        probabilities = prior.detach().cpu().double()
         draws = torch.multinomial(probabilities, self.samples, True, generator=generator)
         return draws.to(prior.device)
 
