@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from deconfound.encoders.level_interventions.base import LevelIntervention, level_interventions
 from deconfound.encoders.levels import check_maps, choose_levels
+from deconfound.interventions.film import starting_at_zero
 
 
 @level_interventions.register("clipseg_film")
@@ -76,8 +77,8 @@ class _Modulation(nn.Module):
     def __init__(self, dim: int, channels: int) -> None:
         super().__init__()
         self.choice = nn.Linear(dim, channels, bias=False)
-        self.scale = _starting_at_zero(nn.Linear(dim, channels))
-        self.shift = _starting_at_zero(nn.Linear(dim, channels))
+        self.scale = starting_at_zero(nn.Linear(dim, channels))
+        self.shift = starting_at_zero(nn.Linear(dim, channels))
 
     def forward(self, maps: Tensor, texts: Tensor) -> Tensor:
         """Modulate maps (B, C, h, w) by texts (S, d)."""
@@ -86,9 +87,3 @@ class _Modulation(nn.Module):
             torch.einsum("bshw,sc->bchw", share, part(texts)) for part in (self.scale, self.shift)
         )
         return maps * (1 + scale) + shift
-
-
-def _starting_at_zero(layer: nn.Linear) -> nn.Linear:
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
