@@ -11,10 +11,10 @@ from pydantic_core import ErrorDetails
 
 from deconfound.packs.lines import Origin, Path
 from deconfound.packs.parts import Confounder, ConfounderGroup, LesionClass, Provenance, Templates
-from deconfound.packs.schema import PromptPack
+from deconfound.packs.schema import Pack
 
 _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
-    (): PromptPack,
+    (): Pack,
     ("classes",): LesionClass,
     ("templates",): Templates,
     ("groups",): ConfounderGroup,
