@@ -128,11 +128,10 @@ def decoder_spec(decoder: str | Mapping[str, Any] | nn.Module) -> dict[str, Any]
             f"found {decoder!r}"
         )
     spec = {"name": decoder} if isinstance(decoder, str) else dict(decoder)
-    if "smp_model" in spec:
-        return spec
-    if not isinstance(spec.get("name"), str):
-        raise ConfigurationError("decoder: a mapping needs a `name`, an SMP architecture")
-    return {**spec, "name": canonical_architecture(spec["name"])}
+    kind = "smp_model" if "smp_model" in spec else "name"
+    if not isinstance(spec.get(kind), str):
+        raise ConfigurationError(f"decoder: a mapping needs a `{kind}`, an SMP architecture")
+    return {**spec, kind: canonical_architecture(spec[kind])}
 
 
 def component_spec(registry: Registry[C], part: C) -> dict[str, Any]:

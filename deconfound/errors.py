@@ -57,8 +57,14 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
         name: what was asked for.
         known: every name that would have been accepted.
     """
-    known = sorted(known)
+    return UnknownNameError(f"unknown {kind} {name!r}; {hint(name, sorted(known))}")
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Say which names are near to one that is not known, whatever its case, else all there are."""
+    known = list(known)
     spelled = {k.lower(): k for k in known}
     near = [spelled[k] for k in difflib.get_close_matches(name.lower(), spelled, n=3, cutoff=0.5)]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}."
-    return UnknownNameError(f"unknown {kind} {name!r}; {hint}")
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"known: {', '.join(known) or 'none'}"

@@ -104,10 +104,10 @@ class Registry(Generic[T]):
 
         Raises:
             UnknownNameError: a name that is not registered, or an argument the class does not take.
-            ConfigurationError: no name, or an argument missing.
+            ConfigurationError: no name, or an argument that is missing or of another type.
         """
         options = {"name": spec} if isinstance(spec, str) else dict(spec)
-        if "name" not in options:
+        if not isinstance(options.get("name"), str):
             raise ConfigurationError(
                 f"{self.kind}: a mapping needs a `name`, one of: {', '.join(self)}"
             )
@@ -124,7 +124,13 @@ class Registry(Generic[T]):
         ]
         if missing:
             raise ConfigurationError(f"{self.kind} {cls.__qualname__} needs {', '.join(missing)}")
-        return cls(**arguments)
+        try:
+            return cls(**arguments)
+        except TypeError as error:
+            raise ConfigurationError(
+                f"{self.kind} {cls.__qualname__} cannot be built with {options} ({error}); "
+                f"give each option as its docstring says"
+            ) from error
 
 
 def _named_parameters(cls: type) -> dict[str, inspect.Parameter]:

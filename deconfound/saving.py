@@ -55,8 +55,10 @@ def write(model: nn.Module, config: dict[str, Any], folder: Path) -> Path:
             for name in (WEIGHTS, CONFIG):
                 (Path(staging) / name).chmod(0o666 & ~_umask())
                 os.replace(Path(staging) / name, folder / name)
-    except OSError as error:
-        raise WeightsError(f"cannot save the model to {folder}: {error.strerror}") from error
+    except (OSError, SafetensorError) as error:  # safetensors tells of a full disk in its own way
+        raise WeightsError(
+            f"{folder}: the model cannot be saved ({error}); make room there, or choose another"
+        ) from error
     return folder
 
 

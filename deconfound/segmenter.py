@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deconfound import assembly, saving
@@ -32,6 +31,7 @@ from deconfound.prompts import PromptEmbeddings
 from deconfound.selectors import RegionSelector, scatter, selectors, similarity_map
 from deconfound.types import Confounders, Explanation, Regions
 from deconfound.vlm import VisionLanguageModel
+from deconfound.vlm.positions import resample
 
 
 class CausalSegmenter(nn.Module):
@@ -42,7 +42,7 @@ class CausalSegmenter(nn.Module):
     Args:
         decoder: an SMP architecture (``"Unet"``, …; all twelve), which then decodes the vision
             tower itself; a mapping with ``name`` and SMP's own options; or a ready SMP model, whose
-            encoder is kept and beside which the tower runs.
+            encoder is kept and beside which the tower runs; it is trained itself, and no copy.
         pack: a prompt pack, or its name, or the path of its YAML file.
         vlm: ``"mini"``, ``"ViT-L-14/openai"``, the path of weights, or a ready model.
         selector: a region selector, its registered name, or a mapping with ``name`` and options.
@@ -116,7 +116,7 @@ class CausalSegmenter(nn.Module):
 
     def trace(self, images: Tensor) -> Explanation:
         """Run the model and keep what it computed on the way; images (B, 3, H, W), any H and W."""
-        sized = self._resize(images, self.body.size_for(*images.shape[-2:]))
+        sized = resample(images, self.body.size_for(*images.shape[-2:]))
         visual = self.tower(sized)
         regions = self.selector(visual.dense, self.prompts.classes)
         confounders = self.dictionary()
@@ -140,7 +140,7 @@ class CausalSegmenter(nn.Module):
                 self.average,
             )
         return Explanation(
-            logits=self._resize(logits, images.shape[-2:]),
+            logits=resample(logits, images.shape[-2:]),
             scores=similarity_map(visual.dense.detach(), self.prompts.classes),
             regions=regions,
             confounders=confounders,
@@ -221,9 +221,3 @@ class CausalSegmenter(nn.Module):
         saving.fill(model, weights)
         model.intervening = intervening
         return model.eval().to(device)
-
-    @staticmethod
-    def _resize(maps: Tensor, size: Sequence[int]) -> Tensor:
-        if tuple(maps.shape[-2:]) == tuple(size):
-            return maps
-        return F.interpolate(maps, tuple(size), mode="bilinear", align_corners=False)

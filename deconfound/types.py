@@ -81,7 +81,9 @@ class Explanation:
         intervened: regions after the intervention, with its weights.
         pooled: (B, d), image embeddings.
         effects: (B, M, N, d), what each single confounder would do; None if the layer cannot say.
-        levels: the maps (B, c_i, h_i, w_i) that the decoder read, entry 0 being the image.
+        levels: the maps (B, c_i, h_i, w_i) that the decoder read, entry 0 being the image; where
+            the sum over confounders is taken behind it, it read such maps of each confounder, and
+            these are of their average.
     """
 
     logits: Tensor

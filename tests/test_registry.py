@@ -15,7 +15,7 @@ def shapes() -> Registry:
     @registry.register("circle")
     class Circle:
         def __init__(self, radius: float, colour: str = "red") -> None:
-            self.radius, self.colour = radius, colour
+            self.radius, self.colour = abs(radius), colour
 
     @registry.register("point")
     class Point:
@@ -54,7 +54,9 @@ def test_a_name_taken_by_another_class_is_an_error(shapes) -> None:
         ("xyz", UnknownNameError, "unknown shape 'xyz'; known: circle, point"),
         ({"name": "circle", "color": "x"}, UnknownNameError, "did you mean colour?"),
         ({"radius": 1}, ConfigurationError, "shape: a mapping needs a `name`, one of: circle"),
+        ({"name": None}, ConfigurationError, "shape: a mapping needs a `name`, one of: circle"),
         ("circle", ConfigurationError, "needs radius"),
+        ({"name": "circle", "radius": "3"}, ConfigurationError, "cannot be built with {'radius': "),
     ],
 )
 def test_every_mistake_is_named(shapes, spec, error, message) -> None:

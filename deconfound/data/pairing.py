@@ -45,8 +45,7 @@ def pair_by_stem(
 
     Returns:
         The pairs in the order of the images, and one sentence for every file left over: an image
-            without a mask,
-        a mask without an image, two files for one name.
+        without a mask, a mask without an image, two files for one name.
     """
     problems: list[str] = []
     image_of = _by_stem(images, lambda stem: stem, problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,6 +29,7 @@ ARCHITECTURES = (
 # Arguments of SMP's models that concern the encoder, the task, or what comes after the logits.
 _NOT_THE_DECODERS = frozenset(
     {
+        "channels",
         "encoder_name",
         "encoder_weights",
         "encoder_output_indices",
@@ -119,10 +120,10 @@ def build_decoder(
 
     name = canonical_architecture(architecture)
     options = dict(options or {})
-    _check_options(name, getattr(smp, name), options)
+    _check_options(name, _build_dpt if name == "DPT" else getattr(smp, name), options)
     try:
         if name == "DPT":
-            return _build_dpt(channels, classes, options)
+            return _build_dpt(channels, classes, **options)
         with _announced(channels) as encoder_name:
             model = smp.create_model(
                 name, encoder_name=encoder_name, encoder_weights=None, classes=classes, **options
@@ -147,9 +148,9 @@ def canonical_architecture(name: str) -> str:
     raise unknown_name("SMP decoder", name, ARCHITECTURES)
 
 
-def _check_options(name: str, model: type, options: Mapping[str, Any]) -> None:
+def _check_options(name: str, build: Callable[..., Any], options: Mapping[str, Any]) -> None:
     """Refuse options that are not the decoder's: encoder, classes and logits are ours."""
-    accepted = [o for o in inspect.signature(model).parameters if o not in _NOT_THE_DECODERS]
+    accepted = [o for o in inspect.signature(build).parameters if o not in _NOT_THE_DECODERS]
     for option in options:
         if option not in accepted:
             raise unknown_name(f"option of decoder {name}", option, accepted)
@@ -194,19 +195,22 @@ def _announced(channels: Sequence[int]) -> Iterator[str]:
         del encoders[name]
 
 
-def _build_dpt(channels: Sequence[int], classes: int, options: dict[str, Any]) -> SmpDecoder:
+def _build_dpt(
+    channels: Sequence[int],
+    classes: int,
+    decoder_intermediate_channels: Sequence[int] = (256, 512, 1024, 1024),
+    decoder_fusion_channels: int = 256,
+) -> SmpDecoder:
     """Build DPT's own decoder: its model class accepts only timm's plain vision transformers."""
     from segmentation_models_pytorch.decoders.dpt.decoder import DPTDecoder, DPTSegmentationHead
 
-    strides = (4, 8, 16, 32)
-    width = options.pop("decoder_fusion_channels", 256)
-    intermediate = options.pop("decoder_intermediate_channels", (256, 512, 1024, 1024))
+    width = decoder_fusion_channels
     decoder = DPTDecoder(
         encoder_out_channels=tuple(channels[2:]),
-        encoder_output_strides=strides,
+        encoder_output_strides=(4, 8, 16, 32),
         encoder_has_prefix_tokens=False,
         readout="ignore",
-        intermediate_channels=tuple(intermediate),
+        intermediate_channels=tuple(decoder_intermediate_channels),
         fusion_channels=width,
     )
     head = DPTSegmentationHead(width, classes, activation=None, kernel_size=3, upsampling=2)

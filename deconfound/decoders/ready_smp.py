@@ -26,15 +26,17 @@ class ReadySmpBody(SegmentationBody):
     other statistics (CLIP's and ImageNet's differ by less than 0.01) needs some training to adapt.
 
     Args:
-        model: the model; trained or not.
+        model: the model; trained or not. It is no copy: bodies of one model share its weights.
 
     Raises:
-        ConfigurationError: not an SMP model, or one that returns labels beside the mask.
+        ConfigurationError: not an SMP model, or one that returns labels beside the mask, or
+            probabilities in place of logits.
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         from segmentation_models_pytorch.base import SegmentationModel
+        from segmentation_models_pytorch.base.modules import Activation
 
         if not isinstance(model, SegmentationModel) or type(model).__name__ not in ARCHITECTURES:
             raise ConfigurationError(
@@ -51,6 +53,12 @@ class ReadySmpBody(SegmentationBody):
                 "decoder: an SMP model with aux_params returns a label beside the mask; "
                 "build it without aux_params"
             )
+        for part in model.segmentation_head.modules():
+            if isinstance(part, Activation) and not isinstance(part.activation, nn.Identity):
+                raise ConfigurationError(
+                    f"decoder: expected an SMP model that returns logits, found one with "
+                    f"activation={type(part.activation).__name__}; build it without activation"
+                )
         encoder = model.encoder
         self.model = model
         self.classes = _output_channels(model.segmentation_head)
@@ -88,11 +96,23 @@ def _output_channels(head: nn.Module) -> int:
 
 
 def build_smp_model(spec: Mapping[str, Any]) -> nn.Module:
-    """Build an SMP model from its class (``smp_model``) and the arguments it was built with."""
+    """Build an SMP model from its class (``smp_model``) and the arguments it was built with.
+
+    Its weights are random, whatever ``encoder_weights`` says: a saved model brings its own.
+
+    Raises:
+        UnknownNameError: no such class.
+        ConfigurationError: an argument that the class refuses.
+    """
     import segmentation_models_pytorch as smp
 
-    options = {k: v for k, v in spec.items() if k != "smp_model"}
-    return getattr(smp, canonical_architecture(spec["smp_model"]))(**options)
+    options = {k: v for k, v in spec.items() if k != "smp_model"} | {"encoder_weights": None}
+    name = canonical_architecture(spec["smp_model"])
+    try:
+        return getattr(smp, name)(**options)
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]  # SMP lists every encoder that there is
+        raise ConfigurationError(f"decoder {name}: {reason}") from error
 
 
 def _fixed_size(encoder: nn.Module) -> tuple[int, int] | None:

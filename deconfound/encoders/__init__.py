@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deconfound.encoders.fusion import LevelFusion, levels_from_stride
+from deconfound.encoders.fusion import LevelFusion
+from deconfound.encoders.levels import levels_from_stride
 from deconfound.encoders.pyramid import TowerPyramid
 from deconfound.encoders.smp_encoder import TowerEncoder
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deconfound.errors import ConfigurationError
+from deconfound.encoders.levels import choose_levels
 
 
 class LevelFusion(nn.Module):
@@ -23,20 +23,14 @@ class LevelFusion(nn.Module):
         allowed: the levels that the decoder reads; a map that joins another would be lost.
 
     Raises:
-        ConfigurationError: a level that is not allowed, or twice the same.
+        ConfigurationError: a level that is not allowed, twice the same, or none.
     """
 
     def __init__(
         self, dim: int, channels: Sequence[int], levels: Sequence[int], allowed: Sequence[int]
     ) -> None:
         super().__init__()
-        chosen = [level + len(channels) if level < 0 else level for level in levels]
-        if len(set(chosen)) != len(chosen) or not set(chosen) <= set(allowed):
-            raise ConfigurationError(
-                f"levels must be distinct and among those the decoder reads, {list(allowed)}, "
-                f"found {list(levels)}"
-            )
-        self.levels = tuple(sorted(chosen))
+        self.levels = choose_levels(levels, len(channels), allowed)
         self.projections = nn.ModuleDict(
             {str(level): _zero_projection(dim, channels[level]) for level in self.levels}
         )
@@ -56,19 +50,6 @@ class LevelFusion(nn.Module):
                 projected, size, mode="bilinear", align_corners=False
             )
         return joined
-
-
-def levels_from_stride(
-    strides: Sequence[int], grid_stride: int, allowed: Sequence[int]
-) -> tuple[int, ...]:
-    """Return the allowed levels no finer than the tower's own grid, at least the deepest.
-
-    Args:
-        strides: stride of every pyramid level, entry 0 being the image at 1.
-        grid_stride: pixels per location of the dense map.
-        allowed: the levels that the decoder reads.
-    """
-    return tuple(level for level in allowed if strides[level] >= grid_stride) or (allowed[-1],)
 
 
 def _zero_projection(dim: int, channels: int) -> nn.Conv2d:

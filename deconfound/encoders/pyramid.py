@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deconfound.errors import ConfigurationError, ShapeError, unknown_name
 from deconfound.vlm import VisionTower
+from deconfound.vlm.positions import resample
 
 KINDS = ("vit", "resnet")
 CHANNELS = (3, 32, 64, 128, 256, 512)
@@ -134,7 +134,7 @@ class TowerPyramid(nn.Module):
         maps = [images]
         for level, stride in enumerate(self.strides[1:], start=1):
             size = (-(-height // stride), -(-width // stride))
-            maps.append(_resample(self._level(level, stages), size))
+            maps.append(resample(self._level(level, stages), size))
         detail = images
         for level, step in zip(DETAIL_LEVELS, self.detail, strict=False):
             detail = step(detail)
@@ -182,9 +182,3 @@ def _detail(channels: int, width: int) -> nn.Sequential:
         nn.GroupNorm(1, width),
         nn.GELU(),
     )
-
-
-def _resample(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    if tuple(maps.shape[-2:]) == size:
-        return maps
-    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
+import torch
 import torch.nn.functional as F
 from einops import einsum
 from torch import Tensor
@@ -67,7 +68,10 @@ def average_outcomes(
 
 def _average_probabilities(logits: Tensor, prior: Tensor, class_dim: int) -> Tensor:
     """Return the logits of Σ_m P(z_m) σ(logits_m), computed in logarithms: (B, M, …) to (B, …)."""
-    log_prior = prior.log().reshape(*prior.shape, *[1] * (logits.ndim - 2))
+    # The logarithm's gradient at zero is infinite, and times nothing it would be NaN.
+    positive = torch.where(prior > 0, prior, 1)
+    log_prior = positive.log().masked_fill(prior == 0, -torch.inf)
+    log_prior = log_prior.reshape(*prior.shape, *[1] * (logits.ndim - 2))
     if logits.shape[class_dim] > 1:
         return (logits.log_softmax(class_dim) + log_prior).logsumexp(dim=1)
     yes, no = F.logsigmoid(logits) + log_prior, F.logsigmoid(-logits) + log_prior

@@ -41,7 +41,8 @@ class MonteCarlo(Estimator):
     def forward(self, effects: Effects, regions: Regions, confounders: Confounders) -> Intervened:
         """Average over draws; the weights (B, N, M) are the share of draws of each confounder."""
         draws = self.draw(confounders.prior)
-        names = tuple(confounders.names[m] for m in draws.tolist())
+        # Names of what was drawn would wait for the device at every call, and cannot be exported.
+        names = tuple(f"draw {i}" for i in range(1, self.samples + 1))
         equal = torch.full_like(confounders.prior[draws], 1 / self.samples)
         drawn = Confounders(confounders.embeddings[draws], equal, names)
         features = average(effects(regions, drawn), equal, regions.features)
@@ -51,7 +52,7 @@ class MonteCarlo(Estimator):
     def draw(self, prior: Tensor) -> Tensor:
         """Return n indices drawn from P(z), (n,) int64 on the prior's device."""
         generator = None if self.training else torch.Generator().manual_seed(self.seed)
-        probabilities = prior.detach().to("cpu", torch.float64)
+        probabilities = prior.detach().cpu().double()
         draws = torch.multinomial(probabilities, self.samples, True, generator=generator)
         return draws.to(prior.device)
 

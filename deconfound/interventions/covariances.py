@@ -7,6 +7,7 @@ from torch import Tensor
 
 from deconfound.errors import DataError, ShapeError
 from deconfound.interventions.leace import LeaceEraser
+from deconfound.precision import in_double
 
 
 class RunningCovariances:
@@ -30,7 +31,8 @@ class RunningCovariances:
             raise ShapeError(
                 f"erasure: expected posteriors ({len(features)}, M), found {tuple(posterior.shape)}"
             )
-        x, z = features.detach().double(), posterior.detach().to(features.device).double()
+        x = in_double(features)
+        z = in_double(posterior).to(x.device)
         locations = x.shape[1]
         self.count += len(x) * locations
         found = {

@@ -66,7 +66,8 @@ class ErasureIntervention(InterventionLayer):
 
     def factors(self, confounders: Confounders) -> tuple[Tensor, Tensor]:
         """Return I - P as a product of (d, M) and (M, d): two thin products, not a d x d one."""
-        z, prior = confounders.embeddings, confounders.prior
+        exact = torch.promote_types(confounders.embeddings.dtype, torch.float32)
+        z, prior = confounders.embeddings.to(exact), confounders.prior.to(exact)  # half has no pinv
         spread = z - prior @ z if self.centre else z
         rows = prior.sqrt()[:, None] * spread
         if math.isinf(self.strength):

@@ -33,8 +33,8 @@ class FiLMIntervention(JointIntervention):
         self, dim: int, estimator: Estimator | str | Mapping[str, Any] = "enumeration"
     ) -> None:
         super().__init__(dim, estimator)
-        self.scale = _starting_at_zero(nn.Linear(dim, dim))
-        self.shift = _starting_at_zero(nn.Linear(dim, dim))
+        self.scale = starting_at_zero(nn.Linear(dim, dim))
+        self.shift = starting_at_zero(nn.Linear(dim, dim))
 
     def outcomes(self, features: Tensor, z: Tensor) -> Tensor:
         """Return A(f, z_m) for features (B, N, d) and embeddings (M, d): (B, M, N, d)."""
@@ -42,7 +42,8 @@ class FiLMIntervention(JointIntervention):
         return rearrange(features, "b n d -> b 1 n d") * (1 + scale) + shift
 
 
-def _starting_at_zero(layer: nn.Linear) -> nn.Linear:
+def starting_at_zero(layer: nn.Linear) -> nn.Linear:
+    """Return the layer with zeros for weights and bias: at first it changes nothing."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

@@ -23,8 +23,8 @@ class JointIntervention(InterventionLayer):
     Args:
         dim: d, the width of the joint space.
         estimator: how the sum over z is taken: an estimator, its registered name
-            (``"enumeration"``, ``"monte_carlo"``, ``"prior_mean"``, ``"attention"``), or a mapping
-            with ``name`` and options.
+            (``"enumeration"``, ``"monte_carlo"``, ``"prior_mean"``, ``"attention"``,
+            ``"standardisation"``), or a mapping with ``name`` and options.
 
     Raises:
         UnknownNameError: an unknown estimator or option.

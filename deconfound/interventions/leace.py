@@ -12,6 +12,7 @@ from torch import Tensor
 from deconfound.errors import DataError, ShapeError
 from deconfound.estimators.base import prior_weights
 from deconfound.interventions.base import InterventionLayer, check_widths, interventions
+from deconfound.precision import in_double
 from deconfound.types import Confounders, Intervened, Regions
 
 
@@ -151,7 +152,8 @@ def _as_rows(features: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         raise DataError(f"LEACE: expected two rows or more to fit on, found {len(features)}")
     if not (torch.isfinite(features).all() and torch.isfinite(z).all()):
         raise DataError("LEACE: expected finite features and posteriors, found nan or infinity")
-    return features.detach().double(), z.detach().to(features.device).double()
+    x = in_double(features)
+    return x, in_double(z).to(x.device)
 
 
 def _roots(covariance: Tensor) -> tuple[Tensor, Tensor]:

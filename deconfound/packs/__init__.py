@@ -7,9 +7,8 @@ schema that refuses what it does not know, and turned into the sentences a text 
 from __future__ import annotations
 
 from deconfound.packs.lint import Finding, lint
-from deconfound.packs.load import load_pack, read_pack
+from deconfound.packs.load import PromptPack, load_pack, read_pack
 from deconfound.packs.parts import Confounder, ConfounderGroup, LesionClass, Role
-from deconfound.packs.schema import PromptPack
 from deconfound.packs.search import add_pack_path, available_packs
 
 __all__ = [

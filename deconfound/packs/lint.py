@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from deconfound.packs.schema import PromptPack
+from deconfound.packs.schema import Pack
 from deconfound.packs.text import same_words
 
 SIMILAR = 0.9
@@ -38,7 +38,7 @@ class Finding:
     message: str
 
 
-def lint(pack: PromptPack) -> list[Finding]:
+def lint(pack: Pack) -> list[Finding]:
     """Look a valid pack over.
 
     Args:
@@ -60,7 +60,7 @@ def lint(pack: PromptPack) -> list[Finding]:
     ]
 
 
-def _roles(pack: PromptPack) -> Iterator[Finding]:
+def _roles(pack: Pack) -> Iterator[Finding]:
     said = {
         "mediator": "may be an effect of the lesion; adjusting for it can hide part of the lesion",
         "unknown": "has no decided role; say whether it is `acquisition` or `mediator`",
@@ -72,7 +72,7 @@ def _roles(pack: PromptPack) -> Iterator[Finding]:
                 yield Finding(one.role, f"{place}: {one.name} {said[one.role]}")
 
 
-def _similar(pack: PromptPack) -> Iterator[Finding]:
+def _similar(pack: Pack) -> Iterator[Finding]:
     texts = [*pack._places("text"), (("normal",), pack.normal)]
     for (_, first), (path, second) in combinations(texts, 2):
         words = same_words(first), same_words(second)
@@ -85,7 +85,7 @@ def _similar(pack: PromptPack) -> Iterator[Finding]:
             )
 
 
-def _names_a_class(pack: PromptPack) -> Iterator[Finding]:
+def _names_a_class(pack: Pack) -> Iterator[Finding]:
     for path, text in pack._places("text"):
         for lesion in pack.classes if path[0] == "groups" else ():
             if same_words(lesion.text) in same_words(text):
@@ -96,7 +96,7 @@ def _names_a_class(pack: PromptPack) -> Iterator[Finding]:
                 )
 
 
-def _names_a_place(pack: PromptPack) -> Iterator[Finding]:
+def _names_a_place(pack: Pack) -> Iterator[Finding]:
     templates = [(("templates", k), v) for k, v in pack.templates.model_dump(by_alias=True).items()]
     for path, text in (*pack._places("text"), (("normal",), pack.normal), *templates):
         if found := _PLACE.search(same_words(text)):
@@ -108,7 +108,7 @@ def _names_a_place(pack: PromptPack) -> Iterator[Finding]:
             )
 
 
-def _single(pack: PromptPack) -> Iterator[Finding]:
+def _single(pack: Pack) -> Iterator[Finding]:
     if len(pack.confounders) == 1:
         yield Finding(
             "single",
@@ -117,7 +117,7 @@ def _single(pack: PromptPack) -> Iterator[Finding]:
         )
 
 
-def _provenance(pack: PromptPack) -> Iterator[Finding]:
+def _provenance(pack: Pack) -> Iterator[Finding]:
     if pack.provenance.reconstructed:
         yield Finding(
             "reconstructed",

@@ -11,11 +11,42 @@ from pydantic import ValidationError
 
 from deconfound.errors import PackError, unknown_name
 from deconfound.packs.lines import Origin, parse
-from deconfound.packs.schema import PromptPack
+from deconfound.packs.schema import Pack
 from deconfound.packs.search import SUFFIXES, available_packs
 from deconfound.packs.sentences import sentence
 
 MAX_BYTES = 256 * 1024
+
+
+class PromptPack(Pack):
+    """A pack that knows where packs lie; see `Pack` for its attributes."""
+
+    @classmethod
+    def load(cls, name_or_path: str | os.PathLike[str]) -> PromptPack:
+        """Load a pack by its name on the search path, or from a YAML file.
+
+        Args:
+            name_or_path: ``"endoscopy"``, or a path; text with a separator or ending in
+                ``.yaml`` or ``.yml`` is a path.
+
+        Raises:
+            UnknownNameError: no such name; the near ones are listed.
+            PackError: the file cannot be read or breaks the schema; names file and line.
+        """
+        return load_pack(name_or_path)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any], source: str = "the pack") -> PromptPack:
+        """Build from plain values, as `to_mapping` wrote them.
+
+        Args:
+            mapping: keys and values of the YAML file.
+            source: what to call it in errors.
+
+        Raises:
+            PackError: the mapping breaks the schema.
+        """
+        return build_pack(mapping, Origin(source))
 
 
 def load_pack(name_or_path: str | os.PathLike[str]) -> PromptPack:

@@ -1,10 +1,10 @@
-"""PromptPack: what a pack may say, and the sentences that follow from it (arXiv 2508.05008)."""
+"""Pack: what a prompt pack may say, and the sentences that follow from it (arXiv 2508.05008)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from os import PathLike
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
@@ -27,7 +27,7 @@ def _from_name(value: Any) -> Any:
     return {"name": value} if not isinstance(value, Mapping) else value
 
 
-class PromptPack(Part):
+class Pack(Part):
     """A confounder dictionary in words, with the classes it is to be separated from.
 
     Attributes:
@@ -55,7 +55,7 @@ class PromptPack(Part):
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @model_validator(mode="after")
-    def _nothing_twice(self) -> PromptPack:
+    def _nothing_twice(self) -> Self:
         _refuse_repeats(self._places("name"), "name")
         _refuse_repeats([*self._places("text"), (("normal",), self.normal)], "prompt")
         _refuse_repeats(
@@ -71,39 +71,8 @@ class PromptPack(Part):
             for j, confounder in enumerate(group.confounders):
                 yield ("groups", i, "confounders", j, what), getattr(confounder, what)
 
-    @classmethod
-    def load(cls, name_or_path: str | PathLike[str]) -> PromptPack:
-        """Load a pack by its name on the search path, or from a YAML file.
-
-        Args:
-            name_or_path: ``"endoscopy"``, or a path; text with a separator or ending in
-                ``.yaml`` or ``.yml`` is a path.
-
-        Raises:
-            UnknownNameError: no such name; the near ones are listed.
-            PackError: the file cannot be read or breaks the schema; names file and line.
-        """
-        from deconfound.packs.load import load_pack
-
-        return load_pack(name_or_path)
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any], source: str = "the pack") -> PromptPack:
-        """Build from plain values, as `to_mapping` wrote them.
-
-        Args:
-            mapping: keys and values of the YAML file.
-            source: what to call it in errors.
-
-        Raises:
-            PackError: the mapping breaks the schema.
-        """
-        from deconfound.packs.load import build_pack
-
-        return build_pack(mapping, Origin(source))
-
     def to_mapping(self) -> dict[str, Any]:
-        """Return the pack as JSON-able values; `from_mapping` gives an equal pack back."""
+        """Return JSON-able values; `PromptPack.from_mapping` gives an equal pack back."""
         return self.model_dump(mode="json", by_alias=True)
 
     @property
@@ -135,9 +104,9 @@ class PromptPack(Part):
 
         A template that opens with "A {class}" would say "A normal tissue": the article is dropped.
         """
-        sentence = fill(self.templates.class_, **{"class": self.normal})
-        bare = sentence.removeprefix("A ").removeprefix("An ")
-        return bare[:1].upper() + bare[1:]
+        template = re.sub(r"^An? (?=\{class\})", "", self.templates.class_)
+        sentence = fill(template, **{"class": self.normal})
+        return sentence[:1].upper() + sentence[1:]
 
     def confounder_prompts(self) -> list[str]:
         """Return M sentences, "An endoscopy image with {confounder}"."""

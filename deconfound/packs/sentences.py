@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from deconfound.errors import hint
 from deconfound.packs.lines import Origin, Path
 from deconfound.packs.parts import Confounder, ConfounderGroup, LesionClass, Provenance, Templates
-from deconfound.packs.schema import PromptPack
+from deconfound.packs.schema import Pack
 
 _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
-    (): PromptPack,
+    (): Pack,
     ("classes",): LesionClass,
     ("templates",): Templates,
     ("groups",): ConfounderGroup,
@@ -61,7 +61,7 @@ def _what(detail: ErrorDetails) -> str:
     key, context = str(place[-1]) if place else "the pack", detail.get("ctx", {})
     match kind:
         case "extra_forbidden":
-            return f"unknown key {key!r}; {_near(key, _keys(place[:-1]))}"
+            return f"unknown key {key!r}; {hint(key, _keys(place[:-1]))}"
         case "missing":
             return f"the key {key!r} is missing; add it"
         case "string_type":
@@ -108,12 +108,6 @@ def _name(place: Path) -> str:
 def _keys(place: Sequence[str | int]) -> list[str]:
     model = _MODELS[tuple(part for part in place if isinstance(part, str))]
     return [info.alias or name for name, info in model.model_fields.items()]
-
-
-def _near(key: str, known: Iterable[str]) -> str:
-    known = list(known)
-    near = difflib.get_close_matches(key, known, n=2, cutoff=0.6)
-    return f"did you mean {' or '.join(near)}" if near else f"known keys: {', '.join(known)}"
 
 
 def _found(value: Any) -> str:

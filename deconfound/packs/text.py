@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
+
+from deconfound.errors import hint
 
 MAX_CHARACTERS = 300
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
@@ -40,7 +41,7 @@ def template(*placeholders: str) -> AfterValidator:
             raise PydanticCustomError(
                 "placeholder",
                 "unknown placeholder {found}; {hint}",
-                {"found": one, "hint": _hint(one, known)},
+                {"found": one, "hint": hint(one, known)},
             )
         if re.search(r"[{}]", _PLACEHOLDER.sub("", text)):
             message = "a brace without its partner in {text}; close or remove it"
@@ -51,11 +52,6 @@ def template(*placeholders: str) -> AfterValidator:
         return text
 
     return AfterValidator(check)
-
-
-def _hint(found: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(found, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}" if near else f"this template knows {' and '.join(known)}"
 
 
 def fill(text: str, **words: str) -> str:

@@ -137,7 +137,7 @@ def _polyp(patch: Patch) -> Growth:
     """A smooth red dome with a highlight, sometimes on a stalk."""
     scenes = patch.scenes
     size, aspect = scenes.between("size", 0.24, 0.42), scenes.between("aspect", 0.82, 1.2)
-    rough, _, smooth, _ = patch.noise
+    _, _, smooth, _ = patch.noise
     head = 1 - _round(patch.x, patch.y, size, aspect) * (1 + 0.05 * smooth)
     stalked = (scenes.between("kind", 0, 1) < 0.35).float()
     reach = patch.x / size
@@ -154,7 +154,7 @@ def _polyp(patch: Patch) -> Growth:
     albedo = mix(albedo, patch.under.albedo, 0.8 * base[:, None])
     light = patch.level * (0.62 + 0.42 * ramp(torch.maximum(head, stalk - 0.5), -0.1, 0.8))
     light = mix(light, patch.under.light, 0.6 * base)
-    gloss = torch.full_like(light, 0.95) + 0 * rough
+    gloss = torch.full_like(light, 0.95)
     return Growth(field, Surface(albedo, light, height, gloss), 0.14, 0.6)
 
 

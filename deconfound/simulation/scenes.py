@@ -29,7 +29,10 @@ FRAME = (
     *("wobble", "bumps", "blur_kind", "blur_angle", "side", "overlay", "film_x", "film_y"),
     *("pool_x", "pool_y", "tint", "streak", "spots", "shine"),
 )
-"""Names of the numbers that are a picture's own."""
+"""Names of the numbers that are a picture's own.
+
+Nothing reads texture, wobble, bumps and streak; without them, a seed would draw other pictures.
+"""
 
 SCATTER = 40
 """Points (x, y, size, kind) that a picture can scatter: bumps of nodules, spots of glare."""

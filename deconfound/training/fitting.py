@@ -52,7 +52,10 @@ def fit_parts(
     def read(pooled: Tensor, _: Confounders) -> Tensor:
         return read_posterior(pooled, z, TEMPERATURE)
 
-    if isinstance(model.level_intervention, FeatureStatistics | LevelErasure):
+    if isinstance(model.level_intervention, FeatureStatistics):
+        seen = _batches(images, batch, progress)
+        model.level_intervention.fit(observe_levels(model, seen, read), z.prior)
+    if isinstance(model.level_intervention, LevelErasure):
         seen = _batches(images, batch, progress)
         model.level_intervention.fit(observe_levels(model, seen, read))
     if isinstance(model.intervention, LeaceIntervention):

@@ -23,9 +23,7 @@ def build_clip(model_cfg: Mapping[str, Any]) -> Any:
     """
     import open_clip
 
-    missing = [key for key in MODEL_KEYS if key not in model_cfg]
-    if missing:
-        raise ConfigurationError(f"open_clip model configuration lacks {', '.join(missing)}")
+    _require_keys(model_cfg)
     config = copy.deepcopy(dict(model_cfg))
     _forbid_downloads(config)
     custom = config.pop("custom_text", False) or bool(config["text_cfg"].get("hf_model_name"))
@@ -38,6 +36,12 @@ def build_clip(model_cfg: Mapping[str, Any]) -> Any:
         raise ConfigurationError(
             f"open_clip cannot build {kind.__name__} from this model configuration: {reason}"
         ) from error
+
+
+def _require_keys(model_cfg: Mapping[str, Any]) -> None:
+    missing = [key for key in MODEL_KEYS if key not in model_cfg]
+    if missing:
+        raise ConfigurationError(f"open_clip model configuration lacks {', '.join(missing)}")
 
 
 def _forbid_downloads(config: dict[str, Any]) -> None:
@@ -60,10 +64,11 @@ def tower_spec(
         dense: the dense variant, or ``"auto"``.
 
     Raises:
-        ConfigurationError: mean or std are not three numbers.
+        ConfigurationError: a key is missing, or mean or std are not three numbers.
     """
     import open_clip
 
+    _require_keys(model_cfg)
     mean = list(preprocess.get("mean") or open_clip.OPENAI_DATASET_MEAN)
     std = list(preprocess.get("std") or open_clip.OPENAI_DATASET_STD)
     if not (len(mean) == len(std) == 3 and all(s > 0 for s in std)):

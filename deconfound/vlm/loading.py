@@ -12,7 +12,7 @@ from deconfound.vlm.model import VisionLanguageModel
 from deconfound.vlm.names import MINI, resolve_name
 from deconfound.vlm.text import OpenClipText, Tokenizer, default_tokenizer
 from deconfound.vlm.tower import VisionTower
-from deconfound.vlm.weights import PICKLES, download, find_weights, load_weights, refuse_pickle
+from deconfound.vlm.weights import SUFFIX, download, find_weights, load_weights, refuse_file
 
 CONFIG = "open_clip_config.json"
 MINI_FOLDER = Path(__file__).parent / MINI
@@ -40,19 +40,19 @@ def load(name: str | Path | VisionLanguageModel, dense: str = "auto") -> VisionL
     path = Path(name).expanduser()
     if path.is_dir():
         return _from_folder(path, find_weights(path), str(name), dense)
-    if path.suffix in PICKLES:
-        raise refuse_pickle(path)
     if path.is_file():
+        if path.suffix != SUFFIX:
+            raise refuse_file(path)
         return _from_folder(path.parent, path, str(name), dense)
     if _is_path(name):
-        raise WeightsError(f"{path} does not exist; expected a model folder or a .safetensors file")
+        raise WeightsError(f"{path} does not exist; expected a model folder or a {SUFFIX} file")
     return _from_name(str(name), dense)
 
 
 def _is_path(name: str | Path) -> bool:
     """Return whether ``name`` can only be meant as a path, though nothing is there."""
     text = str(name)
-    looks = text.endswith(".safetensors") or text.startswith((".", "/", "~")) or text.count("/") > 1
+    looks = text.endswith(SUFFIX) or text.startswith((".", "/", "~")) or text.count("/") > 1
     return looks or isinstance(name, Path)
 
 

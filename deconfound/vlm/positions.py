@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -34,8 +36,8 @@ def nearest_multiple(size: int, multiple: int) -> int:
     return max(1, (2 * size + multiple) // (2 * multiple)) * multiple
 
 
-def resample(images: Tensor, size: tuple[int, int]) -> Tensor:
+def resample(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Resample maps (B, C, H, W) bilinearly to ``size``; at that size return them as they are."""
-    if tuple(images.shape[-2:]) == tuple(size):
-        return images
-    return F.interpolate(images, size=size, mode="bilinear", align_corners=False)
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)

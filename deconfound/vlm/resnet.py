@@ -33,7 +33,6 @@ class ResNetTower(VisionTower):
         size = visual.image_size
         self.image_size = (size, size) if isinstance(size, int) else tuple(size)
         self.multiple = 32
-        self.class_pool = False
         width = int(visual.conv3.out_channels)
         self.stage_channels = (width, 4 * width, 8 * width, 16 * width, 32 * width)
 

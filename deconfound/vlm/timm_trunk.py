@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from inspect import signature
 from typing import Any, Self
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from deconfound.errors import ConfigurationError
 from deconfound.types import VisualFeatures
-from deconfound.vlm.tower import VisionTower
+from deconfound.vlm.tower import VisionTower, evenly
 
 BLOCKS = ("blocks", "stages", "layers")
 
@@ -51,11 +50,10 @@ class TimmTower(VisionTower):
         self.image_size = (int(height), int(width))
         info = trunk.feature_info
         self._is_tokens = self._blocks_name == "blocks"
-        self.stage_blocks = _evenly(len(self.blocks()), 4)
+        self.stage_blocks = evenly(len(self.blocks()), 4)
         self.stage_channels = tuple(int(info[i]["num_chs"]) for i in self.stage_blocks)
         self.multiple = int(info[-1]["reduction"])
         self._any_size = self._blocks_name == "stages"
-        self.class_pool = getattr(trunk, "global_pool", None) == "token"
 
     def auto_dense(self) -> str:
         """Return ``"maskclip"`` where a class token alone was aligned and the trunk allows it."""
@@ -128,11 +126,6 @@ class TimmTower(VisionTower):
         shape = (-1, 1, 1, cells.shape[-1]) if channels_last else (-1, cells.shape[-1], 1, 1)
         projected = self.visual.head(trunk.forward_head(cells.reshape(shape)))
         return projected.reshape(*cells.shape[:2], -1)
-
-
-def _evenly(depth: int, parts: int) -> tuple[int, ...]:
-    """Return the last index of each of ``parts`` even shares of ``depth`` blocks."""
-    return tuple(math.ceil(depth * k / parts) - 1 for k in range(1, parts + 1))
 
 
 def _blocks_name(trunk: Any, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -240,3 +241,8 @@ class VisionTower(nn.Module, ABC):
         if dense not in self.dense_choices:
             raise unknown_name(f"dense variant of {type(self).__name__}", dense, self.dense_choices)
         return dense
+
+
+def evenly(depth: int, parts: int) -> tuple[int, ...]:
+    """Return the last index of each of ``parts`` even shares of ``depth`` blocks."""
+    return tuple(math.ceil(depth * k / parts) - 1 for k in range(1, parts + 1))

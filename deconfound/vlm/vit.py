@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from deconfound.errors import ConfigurationError
 from deconfound.types import VisualFeatures
 from deconfound.vlm.dense import DENSE_VARIANTS, last_block
 from deconfound.vlm.positions import resize_positions
-from deconfound.vlm.tower import VisionTower
+from deconfound.vlm.tower import VisionTower, evenly
 
 
 class ViTTower(VisionTower):
@@ -44,8 +43,7 @@ class ViTTower(VisionTower):
             )
         self.multiple = self.patch_size = int(patch_height)
         self.image_size = tuple(visual.image_size)
-        depth = len(visual.transformer.resblocks)
-        self.stage_blocks = tuple(math.ceil(depth * k / 4) - 1 for k in (1, 2, 3, 4))
+        self.stage_blocks = evenly(len(visual.transformer.resblocks), 4)
         self.stage_channels = (int(visual.conv1.out_channels),) * 4
 
     @property

@@ -11,15 +11,15 @@ from typing import Any
 from deconfound.errors import WeightsError
 
 PREFERRED = "open_clip_model.safetensors"
-PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+SUFFIX = ".safetensors"
 
 
-def refuse_pickle(path: Path) -> WeightsError:
-    """Return the error for a pickled file, which could run code when it is opened."""
+def refuse_file(path: Path) -> WeightsError:
+    """Return the error for a file of another format: a pickle could run code when it is opened."""
     return WeightsError(
-        f"{path} is a pickle, which can run code when opened, and is not read; convert it where "
-        f"you trust it with `safetensors.torch.save_file(torch.load('{path.name}', "
-        f"weights_only=True), '{PREFERRED}')` and pass that file"
+        f"{path} is no {SUFFIX} file, and is not read: a pickle could run code when opened; "
+        f"convert it where you trust it with `safetensors.torch.save_file(torch.load("
+        f"'{path.name}', weights_only=True), '{PREFERRED}')` and pass that file"
     )
 
 
@@ -33,16 +33,16 @@ def find_weights(folder: Path) -> Path:
         raise WeightsError(f"{folder} does not exist; expected a folder with {PREFERRED}")
     if (folder / PREFERRED).is_file():
         return folder / PREFERRED
-    found = sorted(folder.glob("*.safetensors"))
+    found = sorted(folder.glob(f"*{SUFFIX}"))
     if len(found) == 1:
         return found[0]
     if found:
         names = ", ".join(path.name for path in found)
         raise WeightsError(f"{folder} holds {names}; rename the one to use to {PREFERRED}")
-    pickles = sorted(path for path in folder.iterdir() if path.suffix in PICKLES)
-    if pickles:
-        raise refuse_pickle(pickles[0])
-    raise WeightsError(f"{folder} holds no weights; expected {PREFERRED} in it")
+    raise WeightsError(
+        f"{folder} holds no weights; expected {PREFERRED} in it, into which a pickle is converted "
+        f"where you trust it"
+    )
 
 
 def load_weights(clip: Any, path: Path) -> None:
@@ -114,7 +114,7 @@ def download(name: str, published: dict[str, Any]) -> Path:
     repository, _, file = published.get("hf_hub", "").rpartition("/")
     if not repository:
         raise _only_pickle(name)
-    file = str(Path(file).with_suffix(".safetensors")) if file else PREFERRED
+    file = str(Path(file).with_suffix(SUFFIX)) if file else PREFERRED
     try:
         with _quiet(logging.getLogger("huggingface_hub")):  # it reports every attempt
             return Path(hf_hub_download(repository, file))

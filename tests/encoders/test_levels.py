@@ -16,8 +16,8 @@ from deconfound.encoders.level_interventions import (
     LevelIdentity,
     level_interventions,
 )
-from deconfound.encoders.level_interventions.base import choose_levels
 from deconfound.encoders.level_interventions.moments import channel_statistics, with_statistics
+from deconfound.encoders.levels import choose_levels
 from deconfound.errors import ConfigurationError, DataError, ShapeError, UnknownNameError
 from deconfound.testing.strategies import generator, seeds
 

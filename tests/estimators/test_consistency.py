@@ -76,12 +76,13 @@ def by_layer(estimator: Estimator, found: Observed) -> Tensor:
     outcome = found.fitted(found.ones, True)
 
     def effects(regions: Regions, confounders: Confounders) -> Tensor:
-        rows = [int(name) for name in confounders.names]
+        rows = confounders.embeddings[:, 0].long()
         return outcome[regions.index][:, :, rows].transpose(1, 2)
 
     count, confounders, width = outcome.shape
     names = tuple(str(m) for m in range(confounders))
-    z = Confounders(torch.eye(confounders, width).double(), found.prior, names)
+    numbered = torch.arange(confounders)[:, None].expand(-1, width).double()
+    z = Confounders(numbered, found.prior, names)
     index = torch.arange(count)[None]
     asked = Regions(torch.zeros(1, count, width).double(), index)
     return estimator.eval()(effects, asked, z).features[0]

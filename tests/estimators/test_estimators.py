@@ -173,13 +173,29 @@ def test_monte_carlo_reports_the_draws_it_averaged(case) -> None:
 def test_monte_carlo_asks_the_outcome_model_about_its_draws_only(case) -> None:
     asked = []
 
-    def counting(f: Regions, z: Confounders) -> torch.Tensor:
-        asked.extend(z.names)
+    def watched(f: Regions, z: Confounders) -> torch.Tensor:
+        asked.extend(z.embeddings.tolist())
         return bent(f, z)
 
-    MonteCarlo(3).eval()(counting, *case)
+    MonteCarlo(3).eval()(watched, *case)
     assert len(asked) == 3
-    assert set(asked) <= set(case[1].names)
+    assert all(embedding in case[1].embeddings.tolist() for embedding in asked)
+
+
+def test_monte_carlo_can_be_exported(case) -> None:
+    f, z = case
+
+    class Averaged(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.estimator = MonteCarlo(4)
+
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return self.estimator(bent, Regions(features, f.index), z).features
+
+    model = Averaged().eval()
+    exported = torch.export.export(model, (f.features,)).module()
+    torch.testing.assert_close(exported(f.features), model(f.features))
 
 
 def test_monte_carlo_draws_afresh_in_training_and_the_same_in_evaluation(case) -> None:
@@ -277,6 +293,23 @@ def test_a_decoder_with_channels_second() -> None:
     assert by_front.shape == (2, 3, 2, 2)
     assert torch.equal(by_front, by_back)
     torch.testing.assert_close(by_front.exp().sum(dim=1), torch.ones(2, 2, 2).double())
+
+
+@given(case=effects_and_prior(), classes=st.integers(1, 3))
+def test_a_confounder_of_weight_zero_has_no_say_in_gradients(case, classes) -> None:
+    effects, prior = case
+    head = torch.nn.Linear(5, classes).double()
+
+    def gradient(effects: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        scores.requires_grad_()  # as of attention, whose softmax gives the weights
+        averaged = average_outcomes(head, effects, scores.softmax(dim=0), "probability")
+        return torch.autograd.grad(averaged.square().sum(), scores)[0]
+
+    never = torch.full((1,), -torch.inf).double()
+    one_more = torch.cat([effects, torch.randn_like(effects[:, :1])], dim=1)
+    found = gradient(one_more, torch.cat([prior.log(), never]))
+    torch.testing.assert_close(found[:-1], gradient(effects, prior.log()))
+    assert found[-1] == 0
 
 
 def test_extreme_logits_do_not_overflow() -> None:

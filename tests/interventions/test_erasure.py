@@ -147,6 +147,18 @@ def test_erasure_is_as_exact_under_autocast() -> None:
         assert torch.equal(inside, layer(f, z).features)
 
 
+@pytest.mark.parametrize("strength", [3.0, math.inf])
+def test_a_model_in_half_precision_erases_in_single(strength) -> None:
+    f = Regions(torch.randn(1, 4, DIM).bfloat16(), torch.arange(4)[None])
+    half = torch.randn(5, DIM).bfloat16(), torch.full((5,), 0.2).bfloat16()
+    z, single = (Confounders(*part, tuple("abcde")) for part in (half, [x.float() for x in half]))
+    layer = ErasureIntervention(DIM, strength)
+    erased = layer(f, z).features
+    assert erased.dtype == torch.bfloat16
+    expected = layer(Regions(f.features.float(), f.index), single).features
+    torch.testing.assert_close(erased.float(), expected, atol=0.05, rtol=0.05)
+
+
 @pytest.mark.parametrize("strength", [0, -1, math.nan])
 def test_a_strength_must_be_positive(strength) -> None:
     with pytest.raises(ConfigurationError, match="erasure strength must be > 0"):

@@ -50,6 +50,16 @@ def test_sentences_follow_the_templates() -> None:
     assert not any("{" in sentence for sentence in every)
 
 
+def test_the_normal_sentence_loses_the_article_of_the_class_alone() -> None:
+    def normal(template: str) -> str:
+        values = PromptPack.load("endoscopy").to_mapping()
+        values["templates"]["class"] = template
+        return PromptPack.from_mapping(values).normal_prompt()
+
+    assert normal("An {class} on film") == "Normal tissue on film"
+    assert normal("A photo of {class}") == "A photo of normal tissue"
+
+
 def test_round_trip_through_json_is_identical() -> None:
     pack = PromptPack.load("endoscopy")
     again = PromptPack.from_mapping(json.loads(json.dumps(pack.to_mapping())))

@@ -17,7 +17,7 @@ Write = Callable[..., Path]
 
 CASES = [  # what is replaced, by what, the line, words of the sentence
     ("version: 1", "versoin: 1", 2, "unknown key 'versoin'; did you mean version"),
-    ("modality: endoscopy", "color: red\nmodality: endoscopy", 3, "known keys: name, version"),
+    ("modality: endoscopy", "color: red\nmodality: endoscopy", 3, "known: name, version"),
     ("role: acquisition}", "roel: acquisition}", 13, "unknown key 'roel'; did you mean role"),
     ("  joint:", "  jiont:", 9, "did you mean joint"),
     ("normal: normal tissue\n", "", 1, "the key 'normal' is missing; add it"),
@@ -44,7 +44,7 @@ CASES = [  # what is replaced, by what, the line, words of the sentence
     ("{class} in", "polyp in", 7, "the placeholder {class} is missing"),
     ("{class} in", "{class} {in", 7, "a brace without its partner"),
     ("A {class} with {confounder}", "A {class}", 9, "the placeholder {confounder} is missing"),
-    ("An image with {confounder}", "{size} {confounder}", 8, "this template knows {confounder}"),
+    ("An image with {confounder}", "{size} {confounder}", 8, "known: {confounder}"),
     ("version: 1", "version: one", 2, "expected a whole number from 1, found the text 'one'"),
     ("version: 1", "version: 0", 2, "expected a whole number from 1, found the number 0"),
     ("version: 1", "version: true", 2, "found the boolean true"),

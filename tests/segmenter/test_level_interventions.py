@@ -16,6 +16,7 @@ from deconfound.encoders.level_interventions import (
     observe_levels,
 )
 from deconfound.errors import ConfigurationError, UnknownNameError
+from deconfound.vlm.positions import resample
 from tests.tiny import tiny_vlm
 
 UNET = {"name": "Unet", "decoder_channels": (16, 16, 8, 8, 8)}
@@ -77,7 +78,7 @@ def test_observing_gives_the_pyramid_of_the_model_and_leaves_it_as_it_was() -> N
     model.eval()
     for batch, (pyramid, posterior) in zip(given, observed, strict=True):
         images = model.normalize(batch["image"])
-        sized = model._resize(images, model.body.size_for(*images.shape[-2:]))
+        sized = resample(images, model.body.size_for(*images.shape[-2:]))
         visual = model.tower(sized)
         expected = model.body.encode(sized, visual)[0]
         assert all(torch.equal(a, b) for a, b in zip(pyramid, expected, strict=True))

@@ -8,6 +8,7 @@ import warnings
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from deconfound import MTRS, CausalLoss, CausalSegmenter
@@ -211,6 +212,16 @@ def test_saved_files_that_do_not_belong_together(tmp_path) -> None:
         CausalSegmenter.from_pretrained(tmp_path / "a")
 
 
+def test_a_disk_that_is_full_is_one_sentence(tmp_path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("deconfound.saving.save_model", full)
+    with pytest.raises(WeightsError, match=r"the model cannot be saved \(I/O error: No space left"):
+        small().save_pretrained(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_damaged_weights_are_named(tmp_path) -> None:
     small().save_pretrained(tmp_path)
     path = tmp_path / "model.safetensors"
@@ -239,6 +250,7 @@ def test_parts_can_be_given_ready() -> None:
         ({"intervention": {**HEADS, "dept": 1}}, UnknownNameError, "did you mean depth"),
         ({"pack": "endoscpy"}, UnknownNameError, "did you mean endoscopy"),
         ({"levels": (0,)}, ConfigurationError, "the decoder reads, [1, 2, 3, 4, 5], found [0]"),
+        ({"levels": []}, ConfigurationError, "the decoder reads, [1, 2, 3, 4, 5], found []"),
         ({"levels": "deep"}, ConfigurationError, "levels must be 'auto' or a list of integers"),
         ({"classes": 0}, ConfigurationError, "classes must be at least 1, found 0"),
         ({"decoder": torch.nn.Linear(1, 1)}, ConfigurationError, "found Linear"),
@@ -248,6 +260,12 @@ def test_parts_can_be_given_ready() -> None:
         ({"decoder": {"name": "FPN", "decoder_droput": 0.1}}, UnknownNameError, "decoder_dropout"),
         ({"decoder": {"name": "DPT", "decoder_intermediate_channels": (1, 2)}}, ConfigurationError,
          "decoder DPT: "),
+        ({"decoder": {"name": "DPT", "encoder_depth": 3}}, UnknownNameError, "'encoder_depth'"),
+        ({"decoder": {"smp_model": "Unett"}}, UnknownNameError, "did you mean Unet"),
+        ({"decoder": {"smp_model": 5}}, ConfigurationError, "needs a `smp_model`"),
+        ({"decoder": {"smp_model": "Unet", "encoder_name": "resnet"}}, ConfigurationError,
+         "decoder Unet: "),
+        ({"decoder": {"smp_model": "Unet", "depth": 3}}, ConfigurationError, "decoder Unet: "),
     ],
 )  # fmt: skip
 def test_every_mistake_is_one_sentence(options, error, message) -> None:
@@ -283,6 +301,14 @@ def test_a_ready_model_brings_its_classes_and_must_be_one_of_smps_own() -> None:
     grey = smp.Unet("resnet18", encoder_weights=None, in_channels=1)
     with pytest.raises(ConfigurationError, match="found in_channels=1"):
         CausalSegmenter(grey, vlm=tiny_vlm())
+    sure = smp.Unet("resnet18", encoder_weights=None, activation="sigmoid")
+    with pytest.raises(ConfigurationError, match="returns logits, found one with activation=Sigm"):
+        CausalSegmenter(sure, vlm=tiny_vlm())
+
+
+def test_an_smp_model_as_a_mapping_fetches_no_weights(monkeypatch) -> None:
+    monkeypatch.setattr(smp.encoders, "hf_hub_download", lambda *_, **__: pytest.fail("fetched"))
+    CausalSegmenter({"smp_model": "Unet", "encoder_name": "resnet18"}, vlm=tiny_vlm())
 
 
 def test_two_segmenters_over_one_ready_model_do_not_share_a_tower() -> None:

@@ -75,6 +75,13 @@ def test_levels_hold_statistics_of_the_confounders_in_words(dictionary) -> None:
     assert named_confounders(fitted).names == fitted.pack.confounder_names
 
 
+def test_levels_are_set_as_often_as_the_dictionary_says() -> None:
+    prior = [0, *range(1, 12)]  # what never occurs is asked of no picture
+    fitted = model(dictionary={"name": "text", "prior": prior}, level_intervention="statistics")
+    fit_parts(fitted, images())
+    assert torch.equal(fitted.level_intervention.prior, fitted.dictionary().prior)
+
+
 def test_levels_are_erased_once_they_are_fitted() -> None:
     one = model(level_intervention={"name": "erasure", "levels": [-1]})
     (level,) = one.level_intervention.levels  # type: ignore[misc]

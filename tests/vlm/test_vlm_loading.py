@@ -137,7 +137,7 @@ def test_weights_of_another_model_are_told_apart(folder):
         assert reason in message
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".bin", ".pth", ".ckpt", ".pkl"])
+@pytest.mark.parametrize("suffix", [".pt", ".bin", ".tar", ".npz", ""])
 def test_a_pickle_is_refused_unopened_with_the_way_to_convert_it(tmp_path, suffix):
     class Bomb:
         def __reduce__(self):
@@ -146,9 +146,13 @@ def test_a_pickle_is_refused_unopened_with_the_way_to_convert_it(tmp_path, suffi
     path = tmp_path / f"model{suffix}"
     torch.save({"weight": Bomb()}, path)
     message = refusal(path)
-    assert f"{path} is a pickle" in message
+    assert f"{path} is no .safetensors file" in message
     assert "safetensors.torch.save_file" in message
-    assert refusal(tmp_path) == message
+    assert "into which a pickle is converted" in refusal(tmp_path)
+
+
+def test_a_configuration_in_place_of_the_weights_is_no_safetensors_file(folder):
+    assert f"{folder / CONFIG} is no .safetensors file" in refusal(folder / CONFIG)
 
 
 def test_a_pickle_under_another_name_is_no_safetensors_file(folder):

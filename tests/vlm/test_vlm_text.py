@@ -108,6 +108,11 @@ def test_the_tower_holds_no_text():
     assert all(name.startswith("visual.") for name in vlm.tower.state_dict())
 
 
+def test_a_configuration_without_its_parts_is_named():
+    with pytest.raises(ConfigurationError, match="lacks embed_dim, vision_cfg, text_cfg"):
+        VisionLanguageModel.from_open_clip(clip_of(VIT), {"x": 1})
+
+
 def test_a_configuration_of_another_model_is_refused():
     with pytest.raises(
         ConfigurationError, match=r"does not describe this model: expected visual\."

@@ -7,12 +7,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from deconfound.encoders.level_interventions.base import (
-    LevelIntervention,
-    check_maps,
-    choose_levels,
-    level_interventions,
-)
+from deconfound.encoders.level_interventions.base import LevelIntervention, level_interventions
+from deconfound.encoders.levels import check_maps, choose_levels
 from deconfound.errors import ConfigurationError
 
 

@@ -12,10 +12,9 @@ from torch import Tensor
 from deconfound.encoders.level_interventions.base import (
     LevelIntervention,
     Observation,
-    check_maps,
-    choose_levels,
     level_interventions,
 )
+from deconfound.encoders.levels import check_maps, choose_levels
 from deconfound.interventions.covariances import RunningCovariances
 from deconfound.interventions.leace import LeaceEraser
 

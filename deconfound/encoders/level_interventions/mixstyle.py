@@ -9,13 +9,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Beta
 
-from deconfound.encoders.level_interventions.base import (
-    LevelIntervention,
-    check_maps,
-    choose_levels,
-    level_interventions,
-)
+from deconfound.encoders.level_interventions.base import LevelIntervention, level_interventions
 from deconfound.encoders.level_interventions.moments import channel_statistics
+from deconfound.encoders.levels import check_maps, choose_levels
 from deconfound.errors import ConfigurationError
 
 SHALLOW = 2

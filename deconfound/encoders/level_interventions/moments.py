@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from deconfound.errors import DataError, ShapeError
+from deconfound.precision import in_double
 
 EPSILON = 1e-5
 
@@ -61,8 +62,8 @@ class Moments:
                 f"feature statistics: expected posteriors ({len(maps)}, {len(self.names)}), "
                 f"found {tuple(posterior.shape)}"
             )
-        shares = posterior.detach().to("cpu", torch.float64).T
-        mean, std = (part.cpu() for part in channel_statistics(maps.detach().double()))
+        shares = posterior.detach().cpu().double().T
+        mean, std = (part.cpu() for part in channel_statistics(in_double(maps)))
         self.weight += shares.sum(dim=1)
         self.means += shares @ mean
         self.variances += shares @ std.square()

@@ -12,11 +12,10 @@ from deconfound.dictionaries.prior import as_prior
 from deconfound.encoders.level_interventions.base import (
     LevelIntervention,
     Observation,
-    check_maps,
-    choose_levels,
     level_interventions,
 )
 from deconfound.encoders.level_interventions.moments import Moments, with_statistics
+from deconfound.encoders.levels import check_maps, choose_levels
 from deconfound.errors import ConfigurationError, unknown_name
 
 

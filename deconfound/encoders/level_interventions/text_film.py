@@ -8,12 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deconfound.encoders.level_interventions.base import (
-    LevelIntervention,
-    check_maps,
-    choose_levels,
-    level_interventions,
-)
+from deconfound.encoders.level_interventions.base import LevelIntervention, level_interventions
+from deconfound.encoders.levels import check_maps, choose_levels
+from deconfound.interventions.film import starting_at_zero
 
 
 @level_interventions.register("clipseg_film")
@@ -80,8 +77,8 @@ class _Modulation(nn.Module):
     def __init__(self, dim: int, channels: int) -> None:
         super().__init__()
         self.choice = nn.Linear(dim, channels, bias=False)
-        self.scale = _starting_at_zero(nn.Linear(dim, channels))
-        self.shift = _starting_at_zero(nn.Linear(dim, channels))
+        self.scale = starting_at_zero(nn.Linear(dim, channels))
+        self.shift = starting_at_zero(nn.Linear(dim, channels))
 
     def forward(self, maps: Tensor, texts: Tensor) -> Tensor:
         """Modulate maps (B, C, h, w) by texts (S, d)."""
@@ -90,9 +87,3 @@ class _Modulation(nn.Module):
             torch.einsum("bshw,sc->bchw", share, part(texts)) for part in (self.scale, self.shift)
         )
         return maps * (1 + scale) + shift
-
-
-def _starting_at_zero(layer: nn.Linear) -> nn.Linear:
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from deconfound.estimators.doing.base import Pictures
+from deconfound.precision import in_double
 
 DARK = 0.04
 """Pixels darker than this in all channels are the scope's black frame, or show nothing."""
@@ -50,7 +51,7 @@ def style_of(pictures: Pictures) -> Style:
     mean = (pixels * weight).sum(dim=2, keepdim=True)
     centred = pixels - mean
     covariance = (centred * weight) @ centred.transpose(1, 2)
-    values, vectors = torch.linalg.eigh(covariance.double())
+    values, vectors = torch.linalg.eigh(in_double(covariance))
     deviations = values.clamp_min(FLOOR).sqrt().to(pixels)[:, None]
     vectors = vectors.to(pixels)
     return Style(

@@ -52,7 +52,7 @@ def calibrate(scores: Tensor, labels: Tensor, temperature: float = 0.01) -> Cali
         ConfigurationError: a confounder without a picture, or a label that is none.
     """
     shares = _shares(scores, labels)
-    s, k = scores.detach().to("cpu", torch.float64), labels.cpu()
+    s, k = scores.detach().cpu().double(), labels.cpu()
     inverse, bias = _maximise(s, k, shares)
 
     def error(t: float, b: Tensor | None) -> float:

@@ -48,7 +48,7 @@ def balancing_weights(
     (not the inverse of the expected propensity): for whatever is computed from the image it has
     the same mean as the weight that knows z, if the reading is calibrated (and nothing to do with
     the true weight if it is not). P(k,z) is the mean of 1[k_i = k]·P(z|x_i), so every class keeps
-    its share of the total weight.
+    its share of the total weight, where each confounder is seen with it.
 
     Args:
         posterior: P(z|x), (n, M), rows sum to one; one-hot where z is known.
@@ -61,7 +61,7 @@ def balancing_weights(
         quantile: cut weights at this quantile of theirs, in (0, 1]. The lower of the two counts.
         site_index: (n,), int64. If given, every probability above is one at the image's site: a
             site's habits are then not taken for an effect of z, and every site and every class in
-            it keeps its share.
+            it keeps its share, likewise.
 
     Raises:
         ShapeError: arguments that do not fit each other, or no image.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,12 +12,9 @@ from deconfound.simulation.names import CLASSES, CONFOUNDERS
 from deconfound.simulation.sampling import WEAKEST, sample_classes, sample_strengths
 from deconfound.simulation.scm.causes import Causes, acting
 from deconfound.simulation.scm.discrete import World
-from deconfound.simulation.scm.structure import Edge, Mediator
+from deconfound.simulation.scm.structure import Edge, Mediator, Structure
 from deconfound.simulation.scm.variants import SETTABLE
 from deconfound.simulation.sites import Site
-
-if TYPE_CHECKING:
-    from deconfound.simulation.scm.rendered import RenderedSCM
 
 _NUMBERS = ("touched", "within", "shade", "anew", "follows", "edge", "crowd", "force")
 """Independent uniforms of a picture, read by name; one more for each mediator."""
@@ -27,9 +23,7 @@ MEDIATED = 0.7
 """Strength of a mediator where there is one."""
 
 
-def draw_site(
-    scm: RenderedSCM, number: int, index: Sequence[int], world: World, seed: int
-) -> Causes:
+def draw_site(scm: Structure, number: int, index: Sequence[int], world: World, seed: int) -> Causes:
     """Draw the causes of some pictures of one site; see `RenderedSCM.draw`."""
     site = scm.sites[number]
     drawn = uniforms(seed, index, f"{site.name}/scm", len(_NUMBERS) + len(scm.mediators))
@@ -55,7 +49,7 @@ def draw_site(
 
 
 def _confounder(
-    scm: RenderedSCM, site: Site, classes: Tensor, u: dict[str, Tensor], world: World
+    scm: Structure, site: Site, classes: Tensor, u: dict[str, Tensor], world: World
 ) -> Tensor:
     """Choose what goes with the picture's own class, or with one drawn anew from P(k | site)."""
     anew = torch.searchsorted(_cumulative(site)[:-1], u["anew"].double(), right=True)

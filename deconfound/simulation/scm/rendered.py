@@ -16,63 +16,26 @@ the same at every strength, and under do(F): only its dependence on the class di
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import get_args
 
 import torch
 
 from deconfound.errors import ConfigurationError, unknown_name
-from deconfound.simulation.names import CLASSES, CONFOUNDERS
+from deconfound.simulation.names import CONFOUNDERS
 from deconfound.simulation.render import render
 from deconfound.simulation.scenes import IMAGES_PER_PATIENT, Scenes
 from deconfound.simulation.scm.causes import Causes
 from deconfound.simulation.scm.discrete import World
 from deconfound.simulation.scm.drawing import draw_site
 from deconfound.simulation.scm.pictures import RenderedSample
-from deconfound.simulation.scm.structure import Edge, Mediator
+from deconfound.simulation.scm.structure import Structure
 from deconfound.simulation.scm.variants import SETTABLE, variant
-from deconfound.simulation.sites import SITES, Site
+from deconfound.simulation.sites import Site
 
 
-@dataclass(frozen=True)
-class RenderedSCM:
-    """A world of pictures.
-
-    Attributes:
-        name: of the world.
-        edges: class → confounder; a class with several shows each equally often.
-        strength: dependence of confounder and class, 0 (none, given the site) to 1 (a function).
-        mediators: effects of the lesion.
-        unobserved: share of the pictures whose exposure a hidden cause of the class sets: the later
-            the class stands in ``CLASSES``, the longer. No dictionary names it.
-        others: the most further confounders in a picture, drawn from P(z | site) whatever the
-            class, in every other picture; 0 for none.
-        sites: hospitals, with their own P(k) and P(z).
-
-    Raises:
-        UnknownNameError: a class or confounder that does not exist.
-        ConfigurationError: twice the same edge, a share outside [0, 1].
-    """
-
-    name: str
-    edges: tuple[Edge, ...]
-    strength: float = 0.95
-    mediators: tuple[Mediator, ...] = ()
-    unobserved: float = 0.0
-    others: int = 1
-    sites: tuple[Site, ...] = SITES
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def with_strength(self, strength: float) -> RenderedSCM:
-        """Return the same world at another strength of confounding."""
-        return replace(self, strength=strength)
-
-    @property
-    def confounders(self) -> tuple[str, ...]:
-        """The confounders that depend on the class, in the order of the edges."""
-        return tuple(dict.fromkeys(edge.confounder for edge in self.edges))
+class RenderedSCM(Structure):
+    """A world of pictures; see `Structure` for its attributes and errors."""
 
     def draw(self, count: int, world: World = "observational", seed: int = 0) -> Causes:
         """Draw the causes of pictures; nothing is rendered.
@@ -166,24 +129,3 @@ class RenderedSCM:
 def _scenes(site: Site, causes: Causes) -> Scenes:
     scenes = Scenes.sample(causes.seed, causes.index.tolist(), site, causes.class_index)
     return scenes.with_number("exposure", causes.exposure)
-
-
-def _check(scm: RenderedSCM) -> None:
-    """Raise a sentence for what cannot be a world."""
-    for lesion in [arrow.lesion for arrow in scm.edges] + [arrow.lesion for arrow in scm.mediators]:
-        if lesion not in CLASSES:
-            raise unknown_name("lesion class", lesion, CLASSES)
-    for edge in scm.edges:
-        if edge.confounder not in SETTABLE:
-            raise unknown_name("confounder", edge.confounder, SETTABLE)
-    for mediator in scm.mediators:  # it lies on the tissue, so a strength can say it
-        if mediator.confounder not in CONFOUNDERS:
-            raise unknown_name("mediator", mediator.confounder, CONFOUNDERS)
-    if len(set(scm.edges)) < len(scm.edges):
-        raise ConfigurationError(f"SCM {scm.name}: an edge stands twice; remove one")
-    shares = (scm.strength, scm.unobserved, *(m.probability for m in scm.mediators))
-    if not all(0 <= share <= 1 for share in shares):
-        raise ConfigurationError(
-            f"SCM {scm.name}: strength, unobserved and probabilities lie in [0, 1], "
-            f"found {shares}; change them"
-        )
