@@ -24,7 +24,8 @@ report.html    the page to look at
 summary.json   the same numbers
 cells.jsonl    one finished model a line: Dice on three distributions, and by class and confounder
 settings.json  what was asked for
-work/          the models in work; gone when all is done
+work/          the models in work; gone when there are none
+lock           held by the command that is at work; it means nothing when there is none
 
 The same command goes on where this one stopped.
 """
@@ -109,7 +110,8 @@ def _prepare(settings: BenchmarkSettings) -> None:
 def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> list[Outcome]:
     """Train the cells behind one bar for all of them."""
     from deconfound.benchmark.jobs_progress import JobsProgress
-    from deconfound.benchmark.runner import Ledger, run_cells
+    from deconfound.benchmark.ledger import Ledger
+    from deconfound.benchmark.runner import run_cells
     from deconfound.training.models_progress import ModelsProgress
     from deconfound.training.progress import Silent
 
