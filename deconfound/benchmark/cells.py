@@ -65,16 +65,6 @@ class Outcome:
     table: Table
     seconds: float
 
-    def worst(self, at_least: int = 5) -> tuple[str, str, float]:
-        """Return the class and confounder of the lowest mean Dice over enough pictures."""
-        found = [
-            (lesion, confounder, dice)
-            for lesion, row in self.table.items()
-            for confounder, (dice, count) in row.items()
-            if count >= at_least
-        ]
-        return min(found, key=lambda entry: entry[2], default=("", "", float("nan")))
-
     def to_json(self) -> dict[str, Any]:
         """Return the line of ``cells.jsonl``."""
         return asdict(self)
