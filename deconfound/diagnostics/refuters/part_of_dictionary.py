@@ -9,6 +9,8 @@ from deconfound.dictionaries.part import part_of
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.types import Confounders
 
+NOTHING_LEFT = "nothing that occurs would be left"
+
 
 class LeaveOneOut(ChangedDictionary):
     """Leaves one confounder out. Refuted: the adjustment does not use this one.
@@ -23,6 +25,7 @@ class LeaveOneOut(ChangedDictionary):
 
     claim = "falls"
     decisive = False
+    in_vain = NOTHING_LEFT
 
     def __init__(self, confounder: str, margin: float | None = None) -> None:
         super().__init__(margin)
@@ -55,6 +58,7 @@ class Subset(ChangedDictionary):
     claim = "falls"
     decisive = False
     what = "With a random part of the names"
+    in_vain = NOTHING_LEFT
 
     def __init__(self, share: float = 0.5, margin: float | None = None) -> None:
         super().__init__(margin)
