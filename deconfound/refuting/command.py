@@ -16,6 +16,7 @@ from typing import NoReturn, TypeVar
 
 import torch
 
+from deconfound.bundled import recipe_module
 from deconfound.data.channels import blue_first
 from deconfound.diagnostics.refuters import InferenceSubject, default_refuters, refute
 from deconfound.diagnostics.refuters.base import Refutation, Refuter
@@ -170,7 +171,8 @@ def _trainer(run: RunFolder, recipe: Recipe) -> Trainer:
         raise ConfigurationError(
             f"--retrain: expected {run.path / FILE} to name the recipe that made the run, which "
             f"alone can train it again, found none; give the same flags to the recipe's own "
-            f"command, such as python -m recipes.endoscopy_mcdrl refute {run.path} --retrain"
+            f"command, such as python -m {recipe_module('endoscopy_mcdrl')} refute {run.path} "
+            f"--retrain"
         )
     return recipe.trainer
 
