@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import NoReturn
 
+from deconfound.bundled import recipe_module
 from deconfound.errors import DeconfoundError
 
 
@@ -23,6 +24,7 @@ def run(command: Callable[[], None]) -> int:
     """
     try:
         command()
+        sys.stdout.flush()  # here, and not at exit, where nobody would catch a closed pipe
     except DeconfoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _Parser(
         prog="deconfound",
         description="Named confounders, causal adjustment. Training lives in the recipes: "
-        "python -m recipes.endoscopy_mcdrl train.",
+        f"python -m {recipe_module('endoscopy_mcdrl')} train.",
     )
     choices = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     for name, purpose in programs.items():  # for the help; they read their own flags
@@ -98,6 +100,10 @@ def _program(words: Sequence[str]) -> int:
     called = next((one for one in alike if [*one.words] == words[: len(one.words)]), None)
     if called is not None:
         return run(lambda: import_module(called.module).main(words[len(called.words) :]))
+    if words[1:] and words[1] in ("-h", "--help"):
+        for one in alike:
+            print(f"usage: deconfound {' '.join(one.words)} ...\n\n{one.purpose}")
+        return 0
     known = " or ".join(f"deconfound {' '.join(one.words)}" for one in alike)
     given = f"{words[1]!r}" if len(words) > 1 else "nothing"
     print(f"error: expected {known}, found {given} after {words[0]}", file=sys.stderr)
@@ -111,7 +117,9 @@ class _Parser(argparse.ArgumentParser):
         """Return what the words say, or leave with status 2."""
         options, rest = self.parse_known_args(words)
         if rest:
-            print(near("flag", rest[0], ["--json", "--help"]), file=sys.stderr)
+            extra = f"error: expected nothing more, found {rest[0]!r}; leave it out"
+            flag = rest[0].startswith("-")
+            print(near("flag", rest[0], ["--json", "--help"]) if flag else extra, file=sys.stderr)
             self.exit(2)
         return options
 

@@ -54,4 +54,7 @@ def test_packs_and_the_bundled_model_are_found(site: Path) -> None:
 def test_the_recipe_starts(site: Path) -> None:
     shown = run(site, "-m", "deconfound.recipes.endoscopy_mcdrl", "--help")
     assert "python -m deconfound.recipes.endoscopy_mcdrl COMMAND" in shown
+    assert "python -m deconfound.recipes.endoscopy_mcdrl train" in " ".join(
+        run(site, "-m", "deconfound", "--help").split()
+    )
     assert "--holdout" in run(site, "-m", "deconfound.recipes.endoscopy_mcdrl", "train", "--help")

@@ -8,10 +8,10 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from deconfound.benchmark.cells import PLAIN, Outcome, plan
-from deconfound.benchmark.dictionaries import QUALITIES, RANKED
-from deconfound.benchmark.methods import canonical, method_of
-from deconfound.benchmark.settings import BenchmarkSettings
+from deconfound.benchmark.cells import BASE_SIZE, SWEPT, Outcome, plan
+from deconfound.benchmark.dictionaries import QUALITIES, require_size
+from deconfound.benchmark.methods import canonical
+from deconfound.benchmark.settings import QUICK, BenchmarkSettings
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.training.extras import missing_extra
 from deconfound.training.files import write_json, write_text
@@ -23,8 +23,9 @@ A benchmark of deconfound: who adjusts for confounders?
 report.html    the page to look at
 summary.json   the same numbers
 cells.jsonl    one finished model a line: Dice on three distributions, and by class and confounder
-settings.json  what was asked for
-work/          the models in work; gone when all is done
+settings.json  what may not change when it goes on
+work/          the models in work; gone when there are none
+lock           held by the command that is at work; it means nothing when there is none
 
 The same command goes on where this one stopped.
 """
@@ -34,14 +35,10 @@ def main(arguments: Sequence[str]) -> None:
     """Run the benchmark as the flags say."""
     from rich.console import Console
 
-    asked = _parse(arguments)
-    settings = asked.in_a_hurry() if asked.quick else asked
-    _refuse_both(asked, settings)
-    settings = _checked(settings)
+    settings = _checked(_parse(arguments))
     console = Console(stderr=True)
     _prepare(settings)
-    cells = plan(settings, {m: method_of(m).speaks for m in (PLAIN, *settings.methods)})
-    outcomes = _run(cells, settings, console)
+    outcomes = _run(plan(settings), settings, console)
     command = f"deconfound benchmark causal {shlex.join(arguments)}".strip()
     _tell(outcomes, settings, command)
 
@@ -57,27 +54,15 @@ def _parse(arguments: Sequence[str]) -> BenchmarkSettings:
         BenchmarkSettings,
         prog="deconfound benchmark causal",
         args=words,
-        default=BenchmarkSettings.model_validate({}),
+        default=QUICK if "--quick" in arguments else BenchmarkSettings.model_validate({}),
     )
-
-
-def _refuse_both(asked: BenchmarkSettings, cut: BenchmarkSettings) -> None:
-    """Refuse a flag that ``--quick`` would override without a word."""
-    usual = BenchmarkSettings.model_validate({})
-    for name in BenchmarkSettings.model_fields:
-        value = getattr(asked, name)
-        if asked.quick and value != getattr(usual, name) and value != getattr(cut, name):
-            raise ConfigurationError(
-                f"--quick fixes {name} at {getattr(cut, name)}, found {value}; leave one of the "
-                f"two flags out"
-            )
 
 
 def _checked(settings: BenchmarkSettings) -> BenchmarkSettings:
     """Refuse, before anything is rendered, names and sizes that do not exist.
 
     Returns:
-        The settings with each method once, under its one name.
+        The settings with each world once, and each method, under its one name.
     """
     from deconfound.simulation import WORLDS
 
@@ -89,12 +74,27 @@ def _checked(settings: BenchmarkSettings) -> BenchmarkSettings:
             if name not in known:
                 raise unknown_name(kind, name, known)
     for size in settings.sizes:
-        if not 1 <= size <= len(RANKED):
-            raise ConfigurationError(
-                f"--sizes: expected 1 to {len(RANKED)} prompts, found {size}; choose among them"
-            )
+        require_size(size)
     methods = tuple(dict.fromkeys(canonical(name) for name in settings.methods))
-    return settings.model_copy(update={"methods": methods})
+    worlds = tuple(dict.fromkeys(settings.worlds))
+    checked = settings.model_copy(update={"methods": methods, "worlds": worlds})
+    _refuse_dictionaries_for_nobody(checked)
+    return checked
+
+
+def _refuse_dictionaries_for_nobody(settings: BenchmarkSettings) -> None:
+    """Refuse dictionaries that were asked for where no method would be trained with them."""
+    if set(SWEPT) & {*settings.methods}:
+        return
+    usual = BenchmarkSettings.model_validate({})
+    for name, base in (("sizes", BASE_SIZE), ("qualities", "true")):
+        values = getattr(settings, name)
+        if values != getattr(usual, name) and {*values} != {base}:
+            raise ConfigurationError(
+                f"--{name} {' '.join(map(str, values))}: expected one of {' and '.join(SWEPT)} in "
+                f"--methods, which alone are trained with other dictionaries, found "
+                f"{' '.join(settings.methods) or 'none'}; add one, or leave --{name} out"
+            )
 
 
 def _prepare(settings: BenchmarkSettings) -> None:
@@ -109,7 +109,8 @@ def _prepare(settings: BenchmarkSettings) -> None:
 def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> list[Outcome]:
     """Train the cells behind one bar for all of them."""
     from deconfound.benchmark.jobs_progress import JobsProgress
-    from deconfound.benchmark.runner import Ledger, run_cells
+    from deconfound.benchmark.ledger import Ledger
+    from deconfound.benchmark.runner import run_cells
     from deconfound.training.models_progress import ModelsProgress
     from deconfound.training.progress import Silent
 

@@ -15,6 +15,8 @@ BASE_STRENGTH = 0.95
 BASE_SIZE = 12
 PLAIN = "plain"
 DEFAULT = "default"
+SWEPT = ("mcdrl", DEFAULT)
+"""Methods that are trained with other dictionaries; with them, plain at other strengths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +67,6 @@ class Outcome:
     table: Table
     seconds: float
 
-    def worst(self, at_least: int = 5) -> tuple[str, str, float]:
-        """Return the class and confounder of the lowest mean Dice over enough pictures."""
-        found = [
-            (lesion, confounder, dice)
-            for lesion, row in self.table.items()
-            for confounder, (dice, count) in row.items()
-            if count >= at_least
-        ]
-        return min(found, key=lambda entry: entry[2], default=("", "", float("nan")))
-
     def to_json(self) -> dict[str, Any]:
         """Return the line of ``cells.jsonl``."""
         return asdict(self)
@@ -89,19 +81,16 @@ class Outcome:
         return cls(**{**line, "cell": Cell(**line["cell"]), "table": table})
 
 
-def plan(settings: BenchmarkSettings, speaks: Mapping[str, bool]) -> list[Cell]:
+def plan(settings: BenchmarkSettings) -> list[Cell]:
     """Return the cells, seed by seed, so that a run cut short is complete for fewer seeds.
 
     A full factorial of everything would answer nothing more: each axis is varied by itself, from
-    the base point (0.95, 12 prompts, true words).
-
-    Args:
-        settings: which worlds, methods and values.
-        speaks: for every method, whether it reads the dictionary; the others see one dictionary.
+    the base point (0.95, 12 prompts, true words), and for plain training, MCDRL and the default
+    alone. Plain training reads no dictionary.
     """
-    strengths = tuple(dict.fromkeys((BASE_STRENGTH, 0.0, *settings.strengths)))
+    strengths = dict.fromkeys((BASE_STRENGTH, 0.0, *settings.strengths))
     methods = (PLAIN, *settings.methods)
-    swept = [m for m in methods if m in (PLAIN, "mcdrl", DEFAULT)]
+    spoken = [method for method in methods if method in SWEPT]
     cells: dict[Cell, None] = {}
     for seed in range(settings.seeds):
         for world in settings.worlds:
@@ -110,15 +99,15 @@ def plan(settings: BenchmarkSettings, speaks: Mapping[str, bool]) -> list[Cell]:
             cells |= dict.fromkeys(replace(base, method=method) for method in methods)
             if DEFAULT in methods:
                 cells |= {replace(base, method=DEFAULT, strength=0.0): None}
-            if not settings.quick:
+            if settings.strengths:
                 cells |= dict.fromkeys(
-                    replace(base, method=m, strength=s) for s in strengths for m in swept
+                    replace(base, method=m, strength=s) for s in strengths for m in (PLAIN, *spoken)
                 )
-            spoken = [m for m in swept if speaks[m]] if world == settings.worlds[0] else []
-            cells |= dict.fromkeys(
-                replace(base, method=m, size=size) for m in spoken for size in settings.sizes
-            )
-            cells |= dict.fromkeys(
-                replace(base, method=m, quality=q) for m in spoken for q in settings.qualities
-            )
+            if world == settings.worlds[0]:
+                cells |= dict.fromkeys(
+                    replace(base, method=m, size=size) for m in spoken for size in settings.sizes
+                )
+                cells |= dict.fromkeys(
+                    replace(base, method=m, quality=q) for m in spoken for q in settings.qualities
+                )
     return list(cells)

@@ -11,14 +11,14 @@ from deconfound.packs import PromptPack
 Quality = Literal["true", "paraphrased", "partly_missing", "wrong"]
 QUALITIES = get_args(Quality)
 
-SIZES = (3, 6, 9, 12, 15)
-"""Each dictionary holds the ones before it."""
-
 RANKED = (
     "dark", "nbi", "near_view", "reflection", "blur", "bright", "white_light", "mucus",
     "artifacts", "uneven_lighting", "far_view", "blood", "motion", "side_light", "strands",
 )  # fmt: skip
-"""Which prompts a small dictionary keeps: one of each group first, not those that a world needs."""
+"""Which prompts a small dictionary keeps: one of each group first, not those that a world needs.
+
+Each dictionary holds the smaller ones.
+"""
 
 FURTHER: Mapping[str, tuple[dict[str, str], ...]] = {
     "field_of_view": (
@@ -96,7 +96,7 @@ def require_size(size: int) -> None:
     """Raise ConfigurationError unless there are that many prompts."""
     if not 1 <= size <= len(RANKED):
         raise ConfigurationError(
-            f"dictionary size: expected 1 to {len(RANKED)} prompts, found {size}"
+            f"dictionary size: expected 1 to {len(RANKED)} prompts, found {size}; choose among them"
         )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deconfound.benchmark.axes import Axis, Point
-from deconfound.benchmark.cells import DEFAULT, PLAIN, Outcome, Table
+from deconfound.benchmark.cells import DEFAULT, PLAIN, Outcome
 from deconfound.benchmark.methods import method_of
+from deconfound.benchmark.reading import percent
+from deconfound.benchmark.reading import points as in_points
 from deconfound.benchmark.summary import Estimate, Share
+from deconfound.benchmark.tables import pooled
 from deconfound.training.report.svg import INK, LINE, MUTED, SERIES, Panel, draw
 
 if TYPE_CHECKING:
@@ -52,9 +55,8 @@ def closed_panel(shares: Sequence[Share], world: str) -> Panel:
         axes.set_xlabel("percent of the gap closed", color=MUTED)
         axes.grid(axis="x", color=LINE, linewidth=0.7)
 
-    told = ", ".join(
-        f"{title} {100 * share.closed.mean:.0f} %"
-        for title, share in zip(titles, order, strict=True)
+    told = "; ".join(
+        f"{title} {percent(share.closed)}" for title, share in zip(titles, order, strict=True)
     )
     caption = (
         "interventional distribution; bars are 95 % intervals over seeds, where there are any; "
@@ -71,7 +73,7 @@ UNITS: Mapping[Axis, str] = {
 }
 
 Lines = dict[str, list[tuple[str, Estimate]]]
-"""Of each method, its points: a label of the axis and a figure in percent."""
+"""Of each method, its points: a label of the axis and a figure."""
 
 
 def axis_panels(points: Sequence[Point]) -> list[Panel]:
@@ -94,7 +96,7 @@ def axis_panels(points: Sequence[Point]) -> list[Panel]:
 def _dice_panel(points: Sequence[Point]) -> Panel:
     lines = _lines(points, [point.share.interventional for point in points])
     caption = "interventional Dice; bars are 95 % intervals over seeds"
-    return _line_panel("Dice by strength", caption, "strength", lines, (0, 100))
+    return _line_panel("Dice by strength", caption, "strength", lines, (0, 100), in_points)
 
 
 def _share_panel(axis: Axis, points: Sequence[Point]) -> Panel:
@@ -102,20 +104,24 @@ def _share_panel(axis: Axis, points: Sequence[Point]) -> Panel:
     caption = (
         f"percent of the gap; bars are 95 % intervals over seeds, cut at {REACH[0]} and {REACH[1]}"
     )
-    return _line_panel(f"Gap closed by {axis}", caption, axis, lines, REACH)
+    return _line_panel(f"Gap closed by {axis}", caption, axis, lines, REACH, percent)
 
 
 def _lines(points: Sequence[Point], figures: Sequence[Estimate]) -> Lines:
-    """Gather what is drawn of every method, in percent."""
+    """Gather what is drawn of every method."""
     lines: Lines = {}
     for point, found in zip(points, figures, strict=True):
-        told = Estimate(100 * found.mean, 100 * found.low, 100 * found.high, found.seeds)
-        lines.setdefault(point.share.cell.method, []).append((point.label, told))
+        lines.setdefault(point.share.cell.method, []).append((point.label, found))
     return lines
 
 
 def _line_panel(
-    title: str, caption: str, axis: Axis, lines: Lines, reach: tuple[float, float]
+    title: str,
+    caption: str,
+    axis: Axis,
+    lines: Lines,
+    reach: tuple[float, float],
+    in_words: Callable[[Estimate], str],
 ) -> Panel:
     labels = list(dict.fromkeys(label for points in lines.values() for label, _ in points))
 
@@ -125,7 +131,7 @@ def _line_panel(
 
     told = "; ".join(
         f"{method_of(method).title}: "
-        + ", ".join(f"{label} {_in_words(found)}" for label, found in points)
+        + ", ".join(f"{label} {in_words(found)}" for label, found in points)
         for method, points in lines.items()
     )
     return Panel(title, caption, draw(paint), told)
@@ -134,7 +140,7 @@ def _line_panel(
 def paint_lines(
     axes: Axes, labels: Sequence[str], lines: Lines, reach: tuple[float, float]
 ) -> None:
-    """Draw a line for each method, with a bar for every interval, cut at the ends of ``reach``.
+    """Draw a line for each method, with a bar for every interval, cut at ``reach``, in percent.
 
     Methods stand a little beside each other, so that no bar hides another.
     """
@@ -142,13 +148,13 @@ def paint_lines(
         aside = 0.09 * (number - (len(lines) - 1) / 2)
         x = [labels.index(label) + aside for label, _ in points]
         colour = _colour(method, number)
-        y = [float(np.clip(found.mean, *reach)) for _, found in points]
+        y = [float(np.clip(100 * found.mean, *reach)) for _, found in points]
         style = "o--" if method == PLAIN else "o-"
         axes.plot(x, y, style, color=colour, linewidth=1.6, markersize=4,
                   label=method_of(method).title)  # fmt: skip
         for place, (_, found) in zip(x, points, strict=True):
             if not math.isnan(found.low):
-                ends = np.clip((found.low, found.high), *reach)
+                ends = np.clip((100 * found.low, 100 * found.high), *reach)
                 axes.vlines(place, *ends, color=colour, linewidth=2.2, alpha=0.55)
     axes.set_xticks(range(len(labels)), labels)
     axes.grid(axis="y", color=LINE, linewidth=0.7)
@@ -162,17 +168,13 @@ def _colour(method: str, number: int) -> str:
     return fixed.get(method, SERIES[2 + number % 2])
 
 
-def _in_words(found: Estimate) -> str:
-    interval = "" if math.isnan(found.low) else f" ({found.low:.0f} to {found.high:.0f})"
-    return f"{found.mean:.0f}{interval}"
-
-
 def heat_panel(outcomes: Sequence[Outcome], title: str) -> Panel:
-    """Draw interventional Dice of each class and confounder, the mean over seeds."""
-    tables = [outcome.table for outcome in outcomes]
-    lesions = list(dict.fromkeys(name for table in tables for name in table))
-    confounders = list(dict.fromkeys(z for table in tables for row in table.values() for z in row))
-    grid = np.array([[_mean(tables, k, z) for z in confounders] for k in lesions])
+    """Draw interventional Dice of each class and confounder, over the pictures of all seeds."""
+    table = pooled(outcomes)
+    lesions = list(table)
+    confounders = list(dict.fromkeys(z for row in table.values() for z in row))
+    nothing = (math.nan, 0)
+    grid = np.array([[table[k].get(z, nothing)[0] for z in confounders] for k in lesions])
 
     def paint(axes: Axes) -> None:
         axes.imshow(np.nan_to_num(100 * grid), cmap="Greys", vmin=0, vmax=130, aspect="auto")
@@ -191,9 +193,3 @@ def heat_panel(outcomes: Sequence[Outcome], title: str) -> Panel:
     size = (1.6 + 0.62 * len(confounders), 1.2 + 0.34 * len(lesions))
     caption = "Dice of each class (rows) under each confounder (columns), interventional"
     return Panel(title, caption, draw(paint, size), f"{title}: {caption}")
-
-
-def _mean(tables: Sequence[Table], lesion: str, confounder: str) -> float:
-    cells = [table[lesion][confounder] for table in tables if confounder in table.get(lesion, {})]
-    total = sum(count for _, count in cells)
-    return sum(dice * count for dice, count in cells) / total if total else math.nan

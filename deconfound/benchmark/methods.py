@@ -9,7 +9,6 @@ from typing import Any
 
 from deconfound.benchmark.named import NAMED
 from deconfound.benchmark.parts import PARTS
-from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.benchmark.sums import in_order, parts_of
 from deconfound.training.adjustment import AdjustmentSettings
 
@@ -33,11 +32,6 @@ class Method:
     adjustment: AdjustmentSettings
     lambda_causal: float
     lambda_lesion: float
-
-    @property
-    def speaks(self) -> bool:
-        """Whether it reads the pack's words or what they name."""
-        return bool(self.parts) or bool(self.adjustment.render) or self.adjustment.weighs
 
 
 def canonical(text: str) -> str:
@@ -79,9 +73,3 @@ def _built(title: str, what: str, values: Mapping[str, Any]) -> Method:
         values.get("lambda_causal", 0.0),
         values.get("lambda_lesion", 0.0),
     )
-
-
-METHODS: dict[str, Method] = {
-    name: method_of(name) for name in (*NAMED, *BenchmarkSettings.model_fields["methods"].default)
-}
-"""What has a name of its own, and what is trained where nothing else is asked for."""

@@ -55,10 +55,10 @@ def reading(shares: Sequence[Share], kinds: Sequence[Apart] = ()) -> list[str]:
     if default is not None:
         sentences += [*_against_its_own(default), *apart_in_words(kinds)]
     sentences += price
-    unsure = [s for s in shares if not s.closed.low > 0 and s.closed.seeds > 1]
-    if unsure:
-        names = ", ".join(method_of(share.cell.method).title for share in unsure)
-        sentences.append(f"Not told apart from closing nothing: {names}.")
+    unsure = [share for share in shares if share.closed.low <= 0 <= share.closed.high]
+    worse = [share for share in shares if share.closed.high < 0]  # neither where there is one seed
+    sentences += _listed("Not told apart from closing nothing", unsure)
+    sentences += _listed("Worse than plain training", worse)
     if first.closed.seeds == 1:
         sentences.append("One seed: no intervals, and differences of a few points are noise.")
     return sentences
@@ -78,6 +78,12 @@ def apart_in_words(kinds: Sequence[Apart]) -> list[str]:
         f"drawn (a gap of {points(drawn.gap)} Dice) and {percent(other.closed)} on pictures whose "
         f"confounder cannot ({points(other.gap)} Dice)."
     ]
+
+
+def _listed(what: str, shares: Sequence[Share]) -> list[str]:
+    """Name the methods of which something is true, in a sentence or none."""
+    names = ", ".join(method_of(share.cell.method).title for share in shares)
+    return [f"{what}: {names}."] if names else []
 
 
 def _against_its_own(default: Share) -> list[str]:

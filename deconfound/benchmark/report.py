@@ -25,7 +25,7 @@ from deconfound.training.report.page import fill
 def write_report(
     path: Path, outcomes: Sequence[Outcome], settings: BenchmarkSettings, command: str
 ) -> Path:
-    """Write the page; what is not finished is left out, and the page says how much is there."""
+    """Write the page of what is finished, which says how much that is."""
     worlds = [found for world in settings.worlds if (found := _world(world, outcomes, settings))]
     values = {
         "worlds": worlds,
@@ -34,15 +34,16 @@ def write_report(
         "seeds": len({outcome.cell.seed for outcome in outcomes}),
         "settings": settings,
         "command": command,
-        "machine": machine(),
+        "machine": machine(settings.accelerator),
     }
     write_text(path, fill("deconfound.benchmark", values))
     return path
 
 
-def machine() -> str:
-    """Return what it ran on, in words."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+def machine(accelerator: str) -> str:
+    """Return what it ran on, in words; a GPU that is there counts where the accelerator is one."""
+    used = accelerator in ("auto", "cuda") and torch.cuda.is_available()
+    device = torch.cuda.get_device_name() if used else "no GPU"
     threads = torch.get_num_threads()
     return f"{platform.machine()}, {threads} threads, {device}, torch {torch.__version__}"
 

@@ -17,6 +17,7 @@ from deconfound.benchmark.summary import (
     of_seeds,
     share_of_gap,
 )
+from deconfound.benchmark.tables import pooled, worst
 
 NONE = "–"
 
@@ -96,7 +97,7 @@ def _end(title: str, what: str, cell: Cell, outcomes: Sequence[Outcome], told: T
         observational=told(Estimate.of([o.observational for o in mine])),
         reversed=told(Estimate.of([o.reversed for o in mine])),
         lost=NONE if lost is None else told(lost),
-        **_worst(*min((o.worst() for o in mine), key=lambda entry: entry[2])),
+        **_worst(*worst(pooled(mine))),
     )
 
 

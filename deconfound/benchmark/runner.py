@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -14,12 +13,12 @@ import torch
 from deconfound import CausalLoss, CausalSegmenter
 from deconfound.benchmark.cells import Cell, Outcome
 from deconfound.benchmark.dictionaries import pack_for
+from deconfound.benchmark.ledger import Ledger
 from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.scoring import by_cell, score
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.benchmark.side_by_side import side_by_side
 from deconfound.benchmark.worlds import DISTRIBUTIONS, scored_images, training_images
-from deconfound.errors import RunFolderError
 from deconfound.training.distributed import launch
 from deconfound.training.model_training import ModelTraining
 from deconfound.training.progress import Silent, Watcher
@@ -28,46 +27,6 @@ from deconfound.training.settings import TrainingSettings
 
 DECODER = {"name": "FPN", "decoder_pyramid_channels": 64, "decoder_segmentation_channels": 64}
 """Small, and quick to learn on the tower's own grid."""
-
-LEDGER = "cells.jsonl"
-
-
-class Ledger:
-    """The finished cells of a benchmark, a line each.
-
-    Args:
-        folder: where ``cells.jsonl`` is, or will be.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / LEDGER
-
-    def outcomes(self) -> list[Outcome]:
-        """Read every whole line; one cut short by a kill is left out.
-
-        Raises:
-            RunFolderError: a whole line is no cell.
-        """
-        if not self.path.exists():
-            return []
-        lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
-        return [self._parsed(number, line) for number, line in enumerate(lines, start=1)]
-
-    def append(self, outcome: Outcome) -> None:
-        """Add a finished cell, after cutting off a line that a kill left torn."""
-        whole = "".join(json.dumps(each.to_json()) + "\n" for each in self.outcomes())
-        draft = self.path.with_suffix(".draft")
-        draft.write_text(whole + json.dumps(outcome.to_json()) + "\n", encoding="utf-8")
-        draft.replace(self.path)
-
-    def _parsed(self, number: int, line: str) -> Outcome:
-        try:
-            return Outcome.from_json(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(
-                f"{self.path}, line {number}: expected a finished cell as JSON, found "
-                f"{line[:40]!r} ({error}); delete that line, and the cell is trained again"
-            ) from error
 
 
 def run_cells(
@@ -90,13 +49,11 @@ def run_cells(
         The outcome of every cell, in their order.
 
     Raises:
+        RunFolderError: another command is at work in the folder.
         DeconfoundError: of the first cell that failed; those that finished are kept.
     """
     ledger, work = Ledger(folder), folder / "work"
-    known = {outcome.cell: outcome for outcome in ledger.outcomes()}
-    left = [cell for cell in cells if cell not in known]
-    for cell in known:  # a kill right after its line leaves its checkpoints
-        shutil.rmtree(work / cell.name, ignore_errors=True)
+    known: dict[Cell, Outcome] = {}
 
     def keep(outcome: Outcome) -> None:
         ledger.append(outcome)
@@ -104,12 +61,18 @@ def run_cells(
         known[outcome.cell] = outcome
         finished(outcome)
 
-    if settings.jobs == 1:
-        for cell in left:
-            keep(run_cell(cell, settings, work / cell.name, watcher))
-    else:
-        side_by_side(partial(_run_alone, settings, work), left, settings.jobs, keep)
-    shutil.rmtree(work, ignore_errors=True)
+    with ledger.alone():
+        known |= {outcome.cell: outcome for outcome in ledger.outcomes()}
+        left = [cell for cell in cells if cell not in known]
+        for cell in known:  # a kill right after its line leaves its checkpoints
+            shutil.rmtree(work / cell.name, ignore_errors=True)
+        if settings.jobs == 1:
+            for cell in left:
+                keep(run_cell(cell, settings, work / cell.name, watcher))
+        else:
+            side_by_side(partial(_run_alone, settings, work), left, settings.jobs, keep)
+        if work.exists() and not any(work.iterdir()):  # cells of other methods may be begun there
+            work.rmdir()
     return [known[cell] for cell in cells]
 
 

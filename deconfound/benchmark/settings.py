@@ -14,10 +14,9 @@ class BenchmarkSettings(BaseModel):
     Attributes:
         out: folder for cells, report and what else is written; the same command goes on there.
         quick: two methods beside plain training and the oracles, one seed, one strength: at most
-            ten minutes on two cores.
+            ten minutes on two cores. Other flags go beside it.
         worlds: renderable: every confounder can be drawn onto a finished picture; mixed: a third
-            of the edges cannot; unrenderable: none can. Without others named, ``quick`` leaves
-            the last one out.
+            of the edges cannot; unrenderable: none can, and ``quick`` leaves it out.
         methods: what is trained besides plain training, which always is: parts by name, or sums
             of parts that each set one thing, in any order, such as film+weighting+render or
             doubly_robust+transplant. Regions: mtrs. What is done to them: cross_attention,
@@ -29,9 +28,11 @@ class BenchmarkSettings(BaseModel):
             weighting, loss_weighting, calibrated, transplant, transplant_auto, margin_auto,
             restyle, restyle_auto, render. Sums that have a name: plain, mcdrl, mcdrl_literal,
             doubly_robust, default, unbalanced.
-        strengths: of the confounding in training; 0 and 0.95 are always among them.
-        sizes: of the dictionary, in prompts.
-        qualities: of the dictionary's words: true, paraphrased, partly_missing, wrong.
+        strengths: of the confounding in training, for plain, mcdrl and default; 0 and 0.95 are
+            always among them.
+        sizes: of the dictionary, in prompts, for mcdrl and default in the first of the worlds.
+        qualities: of the dictionary's words: true, paraphrased, partly_missing, wrong; for the
+            same.
         seeds: how many repetitions: scenes, initial weights and order all differ.
         images: training images, a fifth of them set aside to choose the epoch.
         test_images: of each of the three distributions.
@@ -68,19 +69,17 @@ class BenchmarkSettings(BaseModel):
     jobs: int = Field(default=1, ge=1)
     json_output: bool = False
 
-    def in_a_hurry(self) -> BenchmarkSettings:
-        """Return these settings cut down to what ``quick`` promises."""
-        usual = self.worlds == BenchmarkSettings.model_fields["worlds"].default
-        return self.model_copy(
-            update={
-                "worlds": ("renderable", "mixed") if usual else self.worlds,
-                "methods": ("mcdrl", "default"),
-                "strengths": (0.0, 0.95),
-                "sizes": (12,),
-                "qualities": ("true",),
-                "seeds": 1,
-                "images": 500,
-                "test_images": 200,
-                "epochs": 5,
-            }
-        )
+
+QUICK = BenchmarkSettings(
+    quick=True,
+    worlds=("renderable", "mixed"),
+    methods=("mcdrl", "default"),
+    strengths=(),
+    sizes=(12,),
+    qualities=("true",),
+    seeds=1,
+    images=500,
+    test_images=200,
+    epochs=5,
+)
+"""What ``quick`` begins with."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from deconfound.benchmark.cells import DEFAULT, PLAIN, Cell, Outcome
 from deconfound.benchmark.settings import BenchmarkSettings
+from deconfound.benchmark.tables import pooled, worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Share:
         closed: ``gained`` over ``gap``. The ratio of the means over seeds, with the interval of
             Fieller's theorem, as a ratio per seed has no mean where a gap can be near zero. Where
             the gap is not clear of zero, the interval is the whole line.
-        worst: class, confounder and Dice of the worst cell, over all seeds.
+        worst: class, confounder and Dice of the worst cell, over the pictures of all seeds.
         adjusted_gap: Dice of the adjusted oracle, the default trained without confounding, less
             that of plain training; None where there is no such oracle.
         closed_adjusted: what the method gained over ``adjusted_gap``, with the same interval. What
@@ -110,7 +111,7 @@ def closed_share(outcomes: Sequence[Outcome], cell: Cell) -> Share | None:
         gap=Estimate.of(gap),
         gained=Estimate.of(gained),
         closed=ratio(gained, gap),
-        worst=min((each.worst() for each in mine), key=lambda entry: entry[2]),
+        worst=worst(pooled(mine)),
         adjusted_gap=Estimate.of(_gained_and_gap(to_adjusted)[1]) if to_adjusted else None,
         closed_adjusted=ratio(*_gained_and_gap(to_adjusted)) if to_adjusted else None,
         lost=lost_without_confounding(outcomes, cell),

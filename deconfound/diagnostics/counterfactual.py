@@ -80,7 +80,7 @@ def mask_jensen_gap(model: CausalSegmenter, images: Tensor, under: Counterfactua
     in place of the masks; the head is the whole decoder (`deconfound.diagnostics.jensen_gap`).
 
     Args:
-        model: left as it was found; decodes once more.
+        model: left as it was found; it runs whole, once more.
         images: (B, 3, H, W), RGB in [0, 1].
         under: the counterfactual masks of the same images in feature space.
 

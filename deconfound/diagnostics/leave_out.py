@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from deconfound.diagnostics.swapping import FixedDictionary, Remembering, swapped
+from deconfound.dictionaries.part import part_of
 from deconfound.errors import ConfigurationError
 from deconfound.types import Confounders
 
@@ -53,42 +54,35 @@ def leave_out(model: CausalSegmenter, images: Tensor) -> LeaveOut:
             has all of the prior.
     """
     z = model.dictionary()
-    centred = bool(getattr(model.dictionary, "centre", False))
     normalised = model.normalize(images)
     changes, changed = [], []
     with swapped(model, tower=Remembering(model.tower)):
         whole = model(normalised)
         for m in range(len(z.names)):
-            with swapped(model, dictionary=FixedDictionary(without(z, m, centred))):
+            with swapped(model, dictionary=FixedDictionary(without(z, m))):
                 rest = model(normalised)
             changes.append((rest - whole).abs().mean(dim=1))
             changed.append((predicted(rest) != predicted(whole)).double().mean(dim=(1, 2)))
     return LeaveOut(z.names, torch.stack(changes), torch.stack(changed))
 
 
-def without(confounders: Confounders, left_out: int, centred: bool = False) -> Confounders:
-    """Return the dictionary without one confounder.
+def without(confounders: Confounders, left_out: int) -> Confounders:
+    """Return the dictionary without one confounder, see `part_of`.
 
     Args:
         confounders: M ≥ 2.
         left_out: which, 0 to M - 1.
-        centred: whether embeddings have mean 0 under the prior and are to have it again.
 
     Raises:
         ConfigurationError: nothing is left, or nothing that has a prior.
     """
-    kept = [m for m in range(len(confounders.names)) if m != left_out]
-    prior = confounders.prior[kept]
-    if not kept or not prior.sum() > 0:
+    rest = part_of(confounders, [m for m in range(len(confounders.names)) if m != left_out])
+    if rest is None:
         raise ConfigurationError(
             f"leave-out: expected a confounder with a prior beside "
             f"{confounders.names[left_out]!r}, found none; name more confounders"
         )
-    prior = prior / prior.sum()
-    embeddings = confounders.embeddings[kept]
-    if centred:
-        embeddings = embeddings - prior @ embeddings
-    return Confounders(embeddings, prior, tuple(confounders.names[m] for m in kept))
+    return rest
 
 
 def predicted(logits: Tensor) -> Tensor:

@@ -39,10 +39,6 @@ class RidgeProbe:
     def __init__(self, features: Array, fold: Array, penalty: float = 1.0) -> None:
         self.folds = [_fold(features, fold == one, penalty) for one in np.unique(fold)]
 
-    def accuracy(self, labels: Array) -> float:
-        """Return the share of rows, tested out of sample, whose label (n,) is predicted."""
-        return float((self.predict(labels) == labels).mean())
-
     def predict(self, labels: Array) -> Array:
         """Return the label (n,) that each row gets from those outside its fold."""
         values, codes = np.unique(labels, return_inverse=True)

@@ -36,6 +36,7 @@ from deconfound.diagnostics.posterior import (
     class_overlap,
     site_posterior,
 )
+from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.interventions import HasEffects
 from deconfound.types import Confounders
 
@@ -102,7 +103,7 @@ def what_was_used(
     model: CausalSegmenter,
     batch: Batch,
     *,
-    temperature: float = 0.1,
+    temperature: float = TEMPERATURE,
     bias: Tensor | None = None,
     do: Do | None = None,
 ) -> WhatWasUsed:

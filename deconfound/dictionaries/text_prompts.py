@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from deconfound.dictionaries.base import ConfounderDictionary, dictionaries
+from deconfound.dictionaries.part import centred
 from deconfound.dictionaries.prior import as_prior
 from deconfound.errors import ShapeError
 from deconfound.types import Confounders
@@ -63,7 +64,7 @@ class TextPromptDictionary(ConfounderDictionary):
         """Return the prompts' embeddings, centred on request, with the prior."""
         embeddings = self.embeddings
         if self.centre:
-            embeddings = embeddings - self.prior @ embeddings
+            embeddings = centred(embeddings, self.prior)
         return Confounders(embeddings, self.prior, self.names)
 
     def weigh(self, prior: Sequence[float] | Tensor | None) -> None:

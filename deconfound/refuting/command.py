@@ -14,9 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+import torch
+
+from deconfound.bundled import recipe_module
 from deconfound.data.channels import blue_first
 from deconfound.diagnostics.refuters import InferenceSubject, default_refuters, refute
 from deconfound.diagnostics.refuters.base import Refutation, Refuter
+from deconfound.diagnostics.refuters.other_words import Encode
 from deconfound.dictionaries.words import in_words
 from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
 from deconfound.refuting.findings import Findings
@@ -48,11 +52,13 @@ def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
     from deconfound.refuting.report import write_report
 
     options = _parser(recipe).parse_args(list(arguments))
+    _refuse_unheard(options)
     run = RunFolder.open(options.run)
     recipe = _maker(run, options, recipe)
     trainer = _trainer(run, recipe) if options.retrain else None
     method = _method(run, options.method)
-    model = CausalSegmenter.from_pretrained(run.model_path(method))
+    device = "cpu" if options.retrain else _device(options.accelerator)
+    model = CausalSegmenter.from_pretrained(run.model_path(method), device)
     pictures = _pictures(run, options, model, recipe)
     refuters = _refuters(run, model, options)
     if trainer is None:
@@ -109,6 +115,11 @@ def _parser(recipe: Recipe) -> _Parser:
         "--decisive", action="store_true", help="leave out what describes a part of the dictionary"
     )
     parser.add_argument("--batch-size", type=_positive, default=16, help="images at once (16)")
+    parser.add_argument(
+        "--accelerator",
+        choices=("auto", "cpu", "cuda", "mps"),
+        help="where the model is run again (auto); --retrain trains where the run did",
+    )
     parser.add_argument("--vlm", help="whose text tower words the placebos; default: the run's")
     parser.add_argument("--no-text", action="store_true", help="leave out what needs a text tower")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -119,6 +130,31 @@ def _positive(word: str) -> int:
     if not word.isdigit() or int(word) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {word!r}")
     return int(word)
+
+
+def _refuse_unheard(options: argparse.Namespace) -> None:
+    """Refuse flags of which another flag hears nothing."""
+    for flag, given, other, unheard in (
+        ("--vlm", options.vlm, "--no-text", options.no_text),
+        ("--accelerator", options.accelerator, "--retrain", options.retrain),
+    ):
+        if given and unheard:
+            raise ConfigurationError(
+                f"{flag} {given}: expected no {other}, which leaves nothing for it to say, found "
+                f"both; leave one of them out"
+            )
+
+
+def _device(accelerator: str | None) -> torch.device:
+    """Return where models are run.
+
+    Raises:
+        ConfigurationError: this machine has no such thing.
+    """
+    from deconfound.training.distributed import launch
+    from deconfound.training.settings import TrainingSettings
+
+    return launch(TrainingSettings.model_validate({"accelerator": accelerator or "auto"})).device
 
 
 def _maker(run: RunFolder, options: argparse.Namespace, recipe: Recipe) -> Recipe:
@@ -135,7 +171,8 @@ def _trainer(run: RunFolder, recipe: Recipe) -> Trainer:
         raise ConfigurationError(
             f"--retrain: expected {run.path / FILE} to name the recipe that made the run, which "
             f"alone can train it again, found none; give the same flags to the recipe's own "
-            f"command, such as python -m recipes.endoscopy_mcdrl refute {run.path} --retrain"
+            f"command, such as python -m {recipe_module('endoscopy_mcdrl')} refute {run.path} "
+            f"--retrain"
         )
     return recipe.trainer
 
@@ -163,6 +200,11 @@ def _pictures(
     site = options.site or _held_out(run)
     size = int(run.config.get("image_size", 96))
     if data == "rendered":
+        if options.bgr:
+            raise ConfigurationError(
+                "--bgr: expected images in files, which may store blue first, found rendered ones; "
+                "leave it out, or name a manifest with --data"
+            )
         seed = int(run.config.get("seed", 0))
         return rendered(site, options.images, size, seed, model.classes > 1)
     path, turned = Path(data), options.bgr or ([] if options.data else run.config.get("bgr", []))
@@ -192,11 +234,23 @@ def _refuters(
     if options.no_text or not of_pack:
         found = default_refuters(names)
     else:
-        from deconfound.vlm.loading import load
-
-        vlm = load(options.vlm or run.config.get("vlm", "mini"))
-        found = default_refuters(names, model.pack, vlm.encode_text)
+        encode = _text_tower(options.vlm or run.config.get("vlm", "mini"), model)
+        found = default_refuters(names, model.pack, encode)
     return tuple(one for one in found if one.decisive or not options.decisive)
+
+
+def _text_tower(name: str, model: CausalSegmenter) -> Encode:
+    """Return the text tower that the model has its prompts from, which says the same of them."""
+    from deconfound.vlm.loading import load
+
+    encode = load(name).encode_text
+    said, kept = encode(model.pack.confounder_prompts()).cpu(), model.prompts.confounders.cpu()
+    if said.shape != kept.shape or not torch.allclose(said, kept, atol=1e-3):
+        raise ConfigurationError(
+            f"--vlm {name}: expected the text tower that the run's model has its prompts from, "
+            f"found one that says otherwise; name that of the run, or give --no-text"
+        )
+    return encode
 
 
 def _run_again(
@@ -281,11 +335,13 @@ def _show(found: Findings, page: Path) -> None:
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for column in ("refuter", "effect", "95 % interval", "verdict"):
         table.add_column(column, justify="right" if column == "effect" else "left")
-    for _, one in found.answers:
+    for refuter, one in found.answers:
         asked = one.effect == one.effect
         interval = f"{one.low:+.4f} … {one.high:+.4f}" if asked else ""
         colour = colours[one.verdict]
         name = one.name if one.decisive else f"  {one.name}"
+        if refuter.scale != Refuter.scale:
+            name += f" ({refuter.scale})"
         effect = f"{one.effect:+.4f}" if asked else "–"
         table.add_row(name, effect, interval, f"[{colour}]{one.verdict}[/{colour}]")
     out = Console()

@@ -48,5 +48,7 @@ class Findings:
             "intervening": self.intervening,
             "seeds": self.seeds,
             "verdict": self.verdict,
-            "refutations": [answer.to_json() for _, answer in self.answers],
+            "refutations": [
+                {**answer.to_json(), "scale": refuter.scale} for refuter, answer in self.answers
+            ],
         }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from deconfound.diagnostics.refuters import LinearView, Training
@@ -41,9 +43,7 @@ class Ledger:
         self.path = folder / "trainings.jsonl"
         self.method = method
         self._pictures = _digest_of(images)
-        lines = enumerate(self._lines(), start=1)
-        finished = (self._parsed(number, line) for number, line in lines)
-        self._looks = {name: look for name, look in finished if look is not None}
+        self._looks = self._read()
 
     def name(self, training: Training) -> str:
         """Return by what a training is found."""
@@ -64,6 +64,33 @@ class Ledger:
         """Return where a training keeps its checkpoints; gone when it is added."""
         return self.path.parent / "work" / name
 
+    @contextmanager
+    def alone(self, name: str, say: Callable[[str], None]) -> Iterator[None]:
+        """Let one command at a time make a training; others wait, and know of it when it is made.
+
+        Args:
+            name: of the training.
+            say: told once, where another command is at it.
+
+        Raises:
+            RunFolderError: the folder cannot be written.
+        """
+        folder = self.work(name)
+        lock = FileLock(folder.with_suffix(".lock"))
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire(blocking=False)
+        except Timeout:
+            say(f"{folder}: another command is at it; waiting")
+            lock.acquire()
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        try:
+            self._looks |= self._read()
+            yield
+        finally:
+            lock.release()
+
     def add(self, name: str, look: Look, **remarks: Any) -> None:
         """Count a training as finished, beside those that another command finished meanwhile.
 
@@ -81,6 +108,12 @@ class Ledger:
             )
         if self.work(name).exists():
             shutil.rmtree(self.work(name))
+
+    def _read(self) -> dict[str, Look]:
+        """Return what every finished training made of the pictures."""
+        lines = enumerate(self._lines(), start=1)
+        finished = (self._parsed(number, line) for number, line in lines)
+        return {name: look for name, look in finished if look is not None}
 
     def _lines(self) -> list[str]:
         try:

@@ -69,18 +69,24 @@ class Retraining(RetrainSubject):
         return Look(blank, LinearView(blank, blank, blank[:, None].expand(-1, num_confounders)))
 
     def _finish(self, name: str, training: Training, progress: ModelsProgress) -> None:
-        """Train and score, and keep it."""
+        """Train, unless another command has meanwhile, and tell of it."""
+        with self._ledger.alone(name, progress.console.print):
+            told = "made by another command" if name in self._ledger else self._make(name, training)
+        besides = "".join(f", {TOLD[what]}" for what in changes(training))
+        progress.finished(
+            f"repetition {training.seed + 1} with {_few(training.confounders.names)}{besides}: "
+            f"{told}"
+        )
+
+    def _make(self, name: str, training: Training) -> str:
+        """Train and score, keep it, and return what came out in words."""
         started = time.monotonic()
         look = super().look(training.confounders, training.seed)
         seconds = time.monotonic() - started
         names, changed = training.confounders.names, changes(training)
         told = {"confounders": names, "repetition": training.seed, **changed, "seconds": seconds}
         self._ledger.add(name, look, **told)
-        besides = "".join(f", {TOLD[what]}" for what in changed)
-        progress.finished(
-            f"repetition {training.seed + 1} with {_few(names)}{besides}: "
-            f"Dice {100 * look.dice.mean():.1f}, {seconds:.0f} s"
-        )
+        return f"Dice {100 * look.dice.mean():.1f}, {seconds:.0f} s"
 
     def _trained(self, training: Training) -> CausalSegmenter:
         assert self._means is not None

@@ -11,11 +11,12 @@ from deconfound.data.which_images import which_images
 from deconfound.errors import ConfigurationError
 from deconfound.estimators.doing import Doing, Render, Restyle, Transplant, operation_for
 from deconfound.estimators.weighting import balancing_weights, read_posterior
+from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.packs import PromptPack
 from deconfound.training.adjustment import Adjustment, AdjustmentSettings
 from deconfound.training.calibrating import fitted_temperature
 from deconfound.training.loading import ImageDataset
-from deconfound.training.reading import TEMPERATURE, Watch, embed, named_confounders
+from deconfound.training.reading import Watch, embed, named_confounders
 from deconfound.training.surroundings import choose
 from deconfound.training.what_was_read import WhatWasRead
 

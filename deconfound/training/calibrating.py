@@ -10,9 +10,10 @@ from torch import Tensor
 from deconfound.errors import ConfigurationError
 from deconfound.estimators.doing import OPERATIONS, operation_for
 from deconfound.estimators.weighting import calibrate, read_scores
+from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.packs import PromptPack
 from deconfound.training.loading import ImageDataset
-from deconfound.training.reading import TEMPERATURE, Watch, embed, named_confounders
+from deconfound.training.reading import Watch, embed, named_confounders
 
 
 def fitted_temperature(

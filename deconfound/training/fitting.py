@@ -17,10 +17,11 @@ from deconfound.encoders.level_interventions import (
 )
 from deconfound.encoders.level_interventions.observing import Read
 from deconfound.estimators.weighting import read_posterior
+from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.interventions import LeaceEraser, LeaceIntervention
 from deconfound.interventions.covariances import RunningCovariances
 from deconfound.training.loading import ImageDataset
-from deconfound.training.reading import TEMPERATURE, Watch, at_first_epoch, named_confounders
+from deconfound.training.reading import Watch, at_first_epoch, named_confounders
 from deconfound.types import Confounders
 
 

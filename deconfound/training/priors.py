@@ -9,8 +9,9 @@ from torch import Tensor
 from deconfound.dictionaries import TextPromptDictionary
 from deconfound.errors import ConfigurationError
 from deconfound.estimators.weighting import read_posterior, shift_prior
+from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.training.loading import ImageDataset
-from deconfound.training.reading import TEMPERATURE, Watch, embed, named_confounders
+from deconfound.training.reading import Watch, embed, named_confounders
 
 
 def fit_prior(model: Any, images: ImageDataset, progress: Watch | None = None) -> Tensor:

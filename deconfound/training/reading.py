@@ -17,9 +17,6 @@ Watch = Callable[[int, int], None]
 Change = Callable[[dict[str, Any], int], Tensor]
 """From an item and its position to the picture (3, H, W) that is looked at in its place."""
 
-TEMPERATURE = 0.1
-"""Of the zero-shot reading, where nothing calibrates it."""
-
 
 def named_confounders(model: Any) -> Confounders:
     """Return the confounders that a picture can be said to show, on the CPU.

@@ -19,6 +19,7 @@ from deconfound.training.distributed import Fabric
 from deconfound.training.model_training import ModelTraining
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings
+from deconfound.training.what_was_read import WhatWasRead
 
 from .cohort import Cohort
 from .config import RecipeConfig
@@ -225,6 +226,20 @@ def build_training(
 def adjusting_of(method: str, config: RecipeConfig) -> AdjustmentSettings:
     """Return what one method adjusts by while it is trained; nothing but for ``adjusted``."""
     return config.adjustment if method == "adjusted" else AdjustmentSettings.off()
+
+
+def what_was_read(
+    run: RunFolder, method: str, config: RecipeConfig, cohort: Cohort
+) -> WhatWasRead | None:
+    """Return what the training of a method read in its images; None where it kept nothing.
+
+    Raises:
+        RunFolderError: what was kept is damaged, or of other settings or images.
+    """
+    path = run.what_was_read(method)
+    if not path.exists():
+        return None
+    return WhatWasRead.kept(path, adjusting_of(method, config), cohort.train)
 
 
 def _rival(method: str, setting: Setting | None = None, **offered: Any) -> Rival:

@@ -11,7 +11,7 @@ from torch.utils.data import default_collate
 from deconfound import CausalSegmenter
 from deconfound.overlap import predicted_mask
 from deconfound.packs import PromptPack
-from deconfound.training import MethodResult, RunFolder
+from deconfound.training import MethodResult
 from deconfound.training.adjusting import adjustment_by
 from deconfound.training.reading import at_first_epoch
 from deconfound.training.report import Adjusted, Example
@@ -20,7 +20,7 @@ from deconfound.types import Explanation
 
 from .cohort import Cohort
 from .config import RecipeConfig
-from .methods import adjusting_of, title_of
+from .methods import title_of
 
 SHOWN = 6
 """Images of either kind."""
@@ -71,26 +71,18 @@ def gallery(
 
 
 def trained_with(
-    run: RunFolder, method: str, config: RecipeConfig, cohort: Cohort, pack: PromptPack
+    told: WhatWasRead, config: RecipeConfig, cohort: Cohort, pack: PromptPack
 ) -> tuple[Adjusted, ...]:
     """Adjust some training images as the training of a method did, and take the first few changed.
 
     They are spread evenly over the training set, so that none is picked by hand.
 
     Args:
-        run: keeps what the adjustment goes by; a method without one has nothing to show.
-        method: its name.
+        told: what the adjustment goes by.
         config: settings of the run.
         cohort: the images.
         pack: says which confounders can be drawn, and names classes.
-
-    Raises:
-        RunFolderError: what was kept is damaged, or of other settings or images.
     """
-    path = run.what_was_read(method)
-    if not path.exists():
-        return ()
-    told = WhatWasRead.kept(path, adjusting_of(method, config), cohort.train)
     at_first_epoch(cohort.train)
     step = max(1, len(cohort.train) // DRAWN_FROM)
     rows = list(range(0, len(cohort.train), step))[:DRAWN_FROM]

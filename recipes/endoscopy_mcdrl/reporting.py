@@ -14,13 +14,16 @@ from deconfound import CausalSegmenter
 from deconfound.data.patients import patients
 from deconfound.diagnostics import WhatWasUsed, drawn, take_evenly, what_was_used
 from deconfound.dictionaries import dictionaries
+from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.packs import PromptPack
 from deconfound.training import History, MethodResult, ReportContext, RunFolder, write_report
 from deconfound.training.report import ConfounderEntry
+from deconfound.training.what_was_read import WhatWasRead
 
 from .cohort import Cohort, ImageSet
 from .config import RecipeConfig, load_profile
 from .console import note
+from .methods import what_was_read
 from .parts import described, takes_layer
 from .pictures import gallery, trained_with
 
@@ -59,8 +62,8 @@ def report(
     results = [one.result for one in trained]
     models = [CausalSegmenter.from_pretrained(run.model_path(m)) for m in config.methods]
     examples = gallery(models, config, cohort, pack, results) if config.pictures else ()
-    last = config.methods[-1]
-    adjusted = trained_with(run, last, config, cohort, pack) if config.pictures else ()
+    told = what_was_read(run, config.methods[-1], config, cohort)
+    adjusted = trained_with(told, config, cohort, pack) if told and config.pictures else ()
     context = ReportContext(
         title=f"MCDRL on {pack.modality}",
         held_out=cohort.holdout,
@@ -76,20 +79,25 @@ def report(
         config=config.model_dump(mode="json"),
         notes=_notes(config, pack),
         created=f"{datetime.now():%d %B %Y, %H:%M}",
-        used=_used(models[-1], cohort),
+        used=_used(models[-1], cohort, told),
         oracle=config.oracle,
     )
     write_report(run.report_path, context, pictures=config.pictures)
 
 
-def _used(model: CausalSegmenter, cohort: Cohort) -> WhatWasUsed:
-    """Ask the last model about images that no weight was fitted to, of every site."""
+def _used(model: CausalSegmenter, cohort: Cohort, told: WhatWasRead | None) -> WhatWasUsed:
+    """Ask the last model about images that no weight was fitted to, of every site.
+
+    They are read at the temperature at which its training images were.
+    """
     # An oracle validates on the held-out site itself: no image counts twice.
     same = cohort.validation is cohort.target
     seen = (cohort.target,) if same else (cohort.validation, cohort.target)
     batch = take_evenly(ConcatDataset(seen), cohort.sites, LOOKED_AT, _patients(seen))
     named = model.dictionary().names == model.pack.confounder_names
-    return what_was_used(model, batch, do=drawn(model.pack) if named else None)
+    temperature = (told and told.temperature) or TEMPERATURE
+    do = drawn(model.pack) if named else None
+    return what_was_used(model, batch, temperature=temperature, do=do)
 
 
 def _patients(sets: Sequence[ImageSet]) -> list[str] | None:

@@ -99,6 +99,7 @@ def test_the_command_trains_reports_and_goes_on(tmp_path: Path, capsys) -> None:
         (["--worlds", "mixd"], "did you mean mixed"),
         (["--qualities", "wrongly"], "did you mean wrong"),
         (["--sizes", "99"], "expected 1 to 15 prompts, found 99"),
+        (["--methods", "render", "--sizes", "3"], "--sizes 3: expected one of mcdrl and default"),
     ],
 )
 def test_a_wrong_flag_is_one_sentence(flags: list[str], said: str, tmp_path, capsys) -> None:

@@ -27,6 +27,20 @@ def test_where_nobody_gains_nobody_closes_most_of_it() -> None:
     assert "comes nearest" not in read(plain=0.6, default=0.5, oracle=0.8, mcdrl=0.55)
 
 
+def test_what_does_harm_is_not_told_as_unsure() -> None:
+    found = [
+        each
+        for seed, noise in enumerate((-0.001, 0.0, 0.001))
+        for each in (
+            *three(seed, 0.6, 0.6 + 20 * noise, 0.8),
+            outcome("mcdrl", 0.5 + noise, seed=seed),
+        )
+    ]
+    text = " ".join(reading(shares_of("renderable", found, SETTINGS)))
+    assert "Not told apart from closing nothing: Default." in text
+    assert "Worse than plain training: MCDRL." in text
+
+
 def unconfounded(*lost: float) -> str:
     """Read what is said where the default loses so much without confounding, one for each seed."""
     found = [

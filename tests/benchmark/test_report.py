@@ -111,6 +111,13 @@ def test_the_page_reads_the_same_to_those_who_do_not_see_it(page: str) -> None:
     assert "Share closed: " in page
 
 
+def test_a_drawing_says_in_words_that_there_is_no_gap() -> None:
+    from deconfound.benchmark.figures import closed_panel
+
+    shares = shares_of("renderable", three(0, plain=0.8, mine=0.7, oracle=0.7), SETTINGS)
+    assert closed_panel(shares, "renderable").alt == "Share closed: Default no gap"
+
+
 def test_a_benchmark_that_has_only_begun_has_a_page(tmp_path: Path) -> None:
     path = write_report(tmp_path / "report.html", rounds(0.6, 0.7)[:1], SETTINGS, "again")
     assert "No method is finished yet" in path.read_text()

@@ -12,9 +12,10 @@ import torch
 from deconfound.benchmark import BenchmarkSettings, Cell
 from deconfound.benchmark import runner as runner_module
 from deconfound.benchmark.cells import Outcome
+from deconfound.benchmark.ledger import Ledger
 from deconfound.benchmark.named import NAMED
-from deconfound.benchmark.runner import Ledger, run_cell, run_cells
-from deconfound.errors import DeconfoundError
+from deconfound.benchmark.runner import run_cell, run_cells
+from deconfound.errors import DeconfoundError, RunFolderError
 from deconfound.training.history import EpochRecord
 from deconfound.training.progress import Silent
 from tests.benchmark.outcomes import outcome
@@ -100,6 +101,24 @@ def test_a_kill_before_a_line_is_written_costs_no_training(tmp_path: Path, monke
     watcher = KilledAfter(1)
     run_cells([CELL], TINY, tmp_path, watcher)
     assert watcher.left == 1  # no epoch was trained again
+
+
+def test_what_another_list_of_methods_began_is_left_to_it(tmp_path: Path) -> None:
+    begun = tmp_path / "work" / CELL.name / "last.pt"
+    begun.parent.mkdir(parents=True)
+    begun.touch()
+    plain = outcome("plain", 0.5)
+    Ledger(tmp_path).append(plain)
+    assert run_cells([plain.cell], SMALL, tmp_path, Silent()) == [plain]
+    assert begun.exists()
+
+
+def test_two_commands_are_not_at_work_in_one_folder(tmp_path: Path) -> None:
+    with (
+        Ledger(tmp_path).alone(),
+        pytest.raises(RunFolderError, match="expected no other command at work there, found one"),
+    ):
+        run_cells([CELL], SMALL, tmp_path, Silent())
 
 
 def test_side_by_side_cells_come_to_the_same(tmp_path: Path, whole: Outcome) -> None:

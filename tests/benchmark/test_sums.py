@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deconfound.benchmark import BenchmarkSettings, Cell
-from deconfound.benchmark.methods import METHODS, canonical, method_of
+from deconfound.benchmark.methods import canonical, method_of
 from deconfound.benchmark.named import NAMED
 from deconfound.benchmark.parts import AVERAGED, PARTS
 from deconfound.benchmark.runner import run_cell
@@ -72,27 +72,27 @@ def test_two_parts_that_set_the_same_thing_are_refused(one: str, other: str) -> 
 
 def test_named_sums_are_what_they_were() -> None:
     published = {"selector": "mtrs", "intervention": "cross_attention"}
-    default = METHODS["default"]
+    default = method_of("default")
     assert (default.parts, default.lambda_causal) == (published, 0.5)
     assert default.adjustment == AdjustmentSettings()
-    assert METHODS["unbalanced"].adjustment == AdjustmentSettings(weighting="none")
-    mcdrl = METHODS["mcdrl"]
+    assert method_of("unbalanced").adjustment == AdjustmentSettings(weighting="none")
+    mcdrl = method_of("mcdrl")
     assert (mcdrl.parts, mcdrl.adjustment, mcdrl.lambda_causal) == (published, OFF, 0.5)
-    robust = METHODS["doubly_robust"]
+    robust = method_of("doubly_robust")
     assert robust.parts == {"intervention": {"name": "gated_mlp", "estimator": "standardisation"}}
     assert robust.adjustment == OFF.model_copy(update={"weighting": "sampler"})
-    assert (METHODS["plain"].parts, METHODS["plain"].adjustment) == ({}, OFF)
+    assert (method_of("plain").parts, method_of("plain").adjustment) == ({}, OFF)
     exact = {"name": "gated_mlp", "estimator": "enumeration"}
-    assert METHODS["enumeration"].parts == {"intervention": exact}
-    assert METHODS["kmeans"].parts == {"dictionary": "kmeans", "intervention": "cross_attention"}
-    assert METHODS["transplant"].adjustment == OFF.model_copy(update={"transplant": 0.5})
+    assert method_of("enumeration").parts == {"intervention": exact}
+    assert method_of("kmeans").parts == {"dictionary": "kmeans", "intervention": "cross_attention"}
+    assert method_of("transplant").adjustment == OFF.model_copy(update={"transplant": 0.5})
     literal = method_of("mcdrl_literal").parts["intervention"]
     assert literal == {"name": "cross_attention", "merge": "replace"}
 
 
 def test_front_door_looks_at_other_pictures() -> None:
     """Over a dictionary of texts there are none in it, see docs/literature.md."""
-    assert METHODS["front_door"].parts == {"dictionary": "kmeans", "intervention": "front_door"}
+    assert method_of("front_door").parts == {"dictionary": "kmeans", "intervention": "front_door"}
     assert method_of("front_door+learned").parts["dictionary"] == "learned"
 
 
@@ -105,7 +105,7 @@ def test_named_sums_can_be_added_to() -> None:
     more = method_of("transplant+doubly_robust")
     assert canonical("transplant+doubly_robust") == "doubly_robust+transplant"
     assert more.title == "Doubly robust + Transplant"
-    assert more.parts == METHODS["doubly_robust"].parts
+    assert more.parts == method_of("doubly_robust").parts
     assert (more.adjustment.transplant, more.adjustment.weighting) == (0.5, "sampler")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deconfound.benchmark.dictionaries import IRRELEVANT, QUALITIES, RANKED, SIZES, pack_for
+from deconfound.benchmark import BenchmarkSettings
+from deconfound.benchmark.dictionaries import IRRELEVANT, QUALITIES, RANKED, pack_for
 from deconfound.estimators.doing.operations import suggested
 from deconfound.packs import PromptPack
 
@@ -22,7 +23,7 @@ def test_every_size_is_a_pack_in_every_quality(size: int) -> None:
         assert pack_for(size, quality).templates == TRUE.templates
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", BenchmarkSettings().sizes)
 def test_a_paraphrase_changes_every_word_and_nothing_else(size: int) -> None:
     said = pack_for(size).confounders, pack_for(size, "paraphrased").confounders
     for one, other in zip(*said, strict=True):
@@ -30,7 +31,7 @@ def test_a_paraphrase_changes_every_word_and_nothing_else(size: int) -> None:
         assert (one.name, one.role, one.render) == (other.name, other.role, other.render)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", BenchmarkSettings().sizes)
 def test_a_third_is_missing(size: int) -> None:
     left = pack_for(size, "partly_missing").confounders
     assert len(left) == size - size // 3

@@ -127,6 +127,21 @@ def test_what_was_trained_with_is_shown(run: Path, tmp_path, monkeypatch) -> Non
         assert page.count("as it was trained with") == 6 * shown
 
 
+def test_a_report_reads_at_the_temperature_of_the_training(run, tmp_path, monkeypatch) -> None:
+    asked: list[float] = []
+
+    def used(*_: object, temperature: float, **__: object) -> None:
+        asked.append(temperature)
+
+    monkeypatch.setattr(reporting, "what_was_used", used)
+    copy = shutil.copytree(run, tmp_path / "copy")
+    kept = copy / "adjusting" / "adjusted.json"
+    for temperature in (0.03, None):
+        kept.write_text(json.dumps({**json.loads(kept.read_text()), "temperature": temperature}))
+        assert main(["report", "--run", str(copy), "--no-pictures"]) == 0
+    assert asked == [0.03, 0.1]
+
+
 @pytest.mark.parametrize(
     ("lost", "words"),
     [

@@ -20,6 +20,7 @@ from deconfound.refuting.command import _refuters, main
 from deconfound.refuting.maker import sign
 from deconfound.refuting.recipe import Recipe, manifest_at
 from deconfound.training import RunFolder
+from deconfound.vlm import loading
 from tests.tiny import tiny_vlm
 
 
@@ -60,6 +61,10 @@ def test_rendered_images_as_json(finished, capsys) -> None:
     assert told == json.loads((finished.path / "refute" / "refutation.json").read_text())
     assert (told["method"], told["images"], told["mode"]) == ("mcdrl", 10, "inference")
     assert told["intervening"] is True
+    assert {one["scale"] for one in told["refutations"]} == {
+        "mean score",
+        "association of treatment and outcome",
+    }
     names = [one["name"] for one in told["refutations"]]
     assert {"placebo dictionary", "irrelevant text", "paraphrases", "without blur"} <= set(names)
     assert told["verdict"] in ("supported", "refuted", "inconclusive")
@@ -104,6 +109,10 @@ def rendered_site() -> str:
         (["--sedes", "1"], ConfigurationError, "--sedes"),
         (["--data", "rendered", "--site", "Nowhere"], UnknownNameError, "rendered site 'Nowhere'"),
         (["--data", "nothing.csv"], DataError, "the manifest cannot be read"),
+        (["--data", "rendered", "--bgr", "E"], ConfigurationError, "--bgr: expected images in"),
+        (["--vlm", "mini", "--no-text"], ConfigurationError, "--vlm mini: expected no --no-text"),
+        (["--accelerator", "cpu", "--retrain"], ConfigurationError, "expected no --retrain"),
+        (["--accelerator", "mps"], ConfigurationError, "accelerator mps .* cannot be used"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(finished, words, error, message, capsys) -> None:
@@ -111,6 +120,15 @@ def test_bad_input_is_one_sentence_and_status_2(finished, words, error, message,
         main([str(finished.path), *words])
     assert as_command(lambda: main([str(finished.path), *words])) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("width", [256, 8])
+def test_another_text_tower_than_the_models_own_is_refused(finished, width, monkeypatch) -> None:
+    site = ["--data", "rendered", "--site", rendered_site()]
+    other = Namespace(encode_text=lambda texts: torch.ones(len(texts), width) / width**0.5)
+    monkeypatch.setattr(loading, "load", lambda name: other)
+    with pytest.raises(ConfigurationError, match="--vlm other: expected the text tower that"):
+        main([str(finished.path), *site, "--vlm", "other"])
 
 
 def test_a_folder_that_is_no_run(tmp_path) -> None:

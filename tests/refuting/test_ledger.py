@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -61,6 +62,25 @@ def test_two_commands_lose_none_of_each_others_trainings(tmp_path) -> None:
     other.add(other.name(Training(Z, 1)), look)
     again = Ledger(tmp_path, "mcdrl", pictures())
     assert all(again.name(Training(Z, seed)) in again for seed in (0, 1))
+
+
+def test_what_another_command_trains_is_waited_for_and_not_trained_again(tmp_path) -> None:
+    one, other = (Ledger(tmp_path, "mcdrl", pictures()) for _ in range(2))
+    name, scores, said = one.name(Training(Z)), torch.rand(4, dtype=torch.float64), []
+    look = Look(scores, LinearView(scores, scores, scores[:, None]))
+
+    def finished_meanwhile() -> bool:
+        with other.alone(name, said.append):
+            return name in other
+
+    with ThreadPoolExecutor(1) as pool:
+        with one.alone(name, said.append):
+            waiting = pool.submit(finished_meanwhile)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.3)
+            one.add(name, look)
+        assert waiting.result(timeout=30)
+    assert said == [f"{other.work(name)}: another command is at it; waiting"]
 
 
 def test_a_line_without_a_view_does_not_count(tmp_path) -> None:

@@ -10,9 +10,10 @@ from deconfound.data import JointAugment
 from deconfound.data.memory import MemoryDataset
 from deconfound.encoders.level_interventions import observe_levels
 from deconfound.estimators.weighting import read_posterior
+from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.interventions import LeaceEraser
 from deconfound.training.fitting import fit_parts
-from deconfound.training.reading import TEMPERATURE, named_confounders
+from deconfound.training.reading import named_confounders
 from tests.tiny import tiny_vlm
 
 SIZE = 64

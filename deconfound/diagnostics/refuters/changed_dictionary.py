@@ -30,10 +30,12 @@ class ChangedDictionary(Refuter):
     Attributes:
         claim: ``"falls"`` or ``"stays"``, what the score must do if the adjustment is real.
         what: what was done, to begin the sentence of the reason.
+        in_vain: why nothing is asked where `change` returns None, to end it.
     """
 
     claim: Claim
     what: str
+    in_vain: str = "this dictionary would stay as it is"
 
     def __init__(self, margin: float | None = None) -> None:
         default = MARGIN if self.claim == "falls" else TOLERANCE
@@ -41,7 +43,7 @@ class ChangedDictionary(Refuter):
 
     @abstractmethod
     def change(self, confounders: Confounders, seed: int) -> Confounders | None:
-        """Return the changed dictionary, or None where the change would change nothing."""
+        """Return the changed dictionary, or None where there is none, see ``in_vain``."""
 
     def validate(self, subject: Subject, seeds: Sequence[int]) -> None:
         """Refuse a dictionary that cannot be changed in this way, see `Refuter.validate`."""
@@ -54,7 +56,7 @@ class ChangedDictionary(Refuter):
         for seed in require_seeds(seeds):
             changed = self.change(subject.dictionary(), seed)
             if changed is None:
-                return self.without_answer(f"{self.what}, this dictionary would stay as it is.")
+                return self.without_answer(f"{self.what}, {self.in_vain}.")
             rows.append(change_of_score(subject, changed, seed))
         return self.judged(interval(torch.stack(rows), subject.groups))
 

@@ -14,17 +14,13 @@ from torch.utils.data import DataLoader
 
 from deconfound.diagnostics.refuters.base import LinearView
 from deconfound.errors import ShapeError
-from deconfound.estimators.weighting import read_posterior
+from deconfound.estimators.weighting.reading import TEMPERATURE, read_posterior
 from deconfound.overlap import confusion_counts, per_image_scores, predicted_mask
 from deconfound.segmenter import CausalSegmenter
 from deconfound.types import Confounders, Explanation
 
 Images = Any
 """A map-style dataset of items with ``image`` (3, H, W) in [0, 1] and ``mask`` (H, W), int64."""
-
-
-TEMPERATURE = 0.05
-"""At which a model's pooled embeddings are read against its dictionary."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from deconfound.data.dealt import DealtOutcomes
-from deconfound.diagnostics.refuters.image_subject import TEMPERATURE, Images, ImageSubject
+from deconfound.diagnostics.refuters.image_subject import Images, ImageSubject
 from deconfound.diagnostics.refuters.placebo_regions import turn_region_prompts
 from deconfound.dictionaries import TextPromptDictionary
+from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.segmenter import CausalSegmenter
 from deconfound.types import Confounders
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from deconfound.diagnostics.refuters.changed_dictionary import ChangedDictionary
+from deconfound.dictionaries.part import centred, is_centred
 from deconfound.errors import ConfigurationError
 from deconfound.types import Confounders
 
@@ -101,7 +102,4 @@ class Paraphrases(ChangedDictionary):
 def dressed_like(real: Confounders, embeddings: Tensor) -> Tensor:
     """Centre embeddings (M, d) on their mean if the real ones are; type and device are theirs."""
     embeddings = embeddings.to(real.embeddings)
-    mean = real.prior @ real.embeddings
-    if mean.norm() < 1e-3 * real.embeddings.norm(dim=-1).mean():
-        embeddings = embeddings - real.prior @ embeddings
-    return embeddings
+    return centred(embeddings, real.prior) if is_centred(real) else embeddings

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from deconfound.diagnostics.refuters.changed_dictionary import ChangedDictionary
+from deconfound.dictionaries.part import part_of
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.types import Confounders
+
+NOTHING_LEFT = "nothing that occurs would be left"
 
 
 class LeaveOneOut(ChangedDictionary):
@@ -23,6 +25,7 @@ class LeaveOneOut(ChangedDictionary):
 
     claim = "falls"
     decisive = False
+    in_vain = NOTHING_LEFT
 
     def __init__(self, confounder: str, margin: float | None = None) -> None:
         super().__init__(margin)
@@ -36,7 +39,7 @@ class LeaveOneOut(ChangedDictionary):
         if self.confounder not in confounders.names:
             raise unknown_name("confounder", self.confounder, confounders.names)
         kept = [m for m, name in enumerate(confounders.names) if name != self.confounder]
-        return part_of(confounders, torch.tensor(kept)) if kept else None
+        return part_of(confounders, kept)
 
 
 class Subset(ChangedDictionary):
@@ -55,6 +58,7 @@ class Subset(ChangedDictionary):
     claim = "falls"
     decisive = False
     what = "With a random part of the names"
+    in_vain = NOTHING_LEFT
 
     def __init__(self, share: float = 0.5, margin: float | None = None) -> None:
         super().__init__(margin)
@@ -69,14 +73,4 @@ class Subset(ChangedDictionary):
             return None
         number = min(max(1, round(self.share * count)), count - 1)
         order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-        return part_of(confounders, order[:number].sort().values)
-
-
-def part_of(confounders: Confounders, rows: Tensor) -> Confounders | None:
-    """Return some of the confounders, their prior made to sum to one; None if none ever occurs."""
-    rows = rows.to(confounders.prior.device)
-    prior = confounders.prior[rows]
-    if not prior.any():
-        return None
-    names = tuple(confounders.names[m] for m in rows.tolist())
-    return Confounders(confounders.embeddings[rows], prior / prior.sum(), names)
+        return part_of(confounders, order[:number].sort().values.tolist())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from deconfound.data.dealt import DealtOutcomes
-from deconfound.diagnostics.refuters.image_subject import TEMPERATURE, Images, ImageSubject
+from deconfound.diagnostics.refuters.image_subject import Images, ImageSubject
 from deconfound.diagnostics.refuters.training import Training
+from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.segmenter import CausalSegmenter
 from deconfound.types import Confounders
 

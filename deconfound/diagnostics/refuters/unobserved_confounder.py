@@ -106,12 +106,17 @@ def _pooled(views: Sequence[LinearView]) -> LinearView:
 
 
 def strength_of(view: LinearView, control: int) -> tuple[float, float] | None:
-    """Bound a confounder as strong as one of the controls, as `strength_like`."""
+    """Bound a confounder as strong as one of the controls, as `strength_like`.
+
+    It is measured without the others: beside all of them a control explains nothing more, as
+    probabilities sum to one, and beside some of them what it explains depends on which. None also
+    where the control is the same in every unit.
+    """
     one = view.controls[:, control]
-    # Probabilities sum to one: beside all the others, a control would explain nothing more.
-    others = view.controls[:, [m for m in range(view.controls.shape[1]) if m != control][1:]]
-    with_treatment = linear_effect(view.treatment, one, others).partial_r2
-    given = torch.cat([others, view.treatment[:, None]], dim=1)
+    if one.std() < 1e-9:
+        return None
+    with_treatment = linear_effect(view.treatment, one, view.controls[:, :0]).partial_r2
+    given = view.treatment[:, None]
     return strength_like(with_treatment, linear_effect(view.outcome, one, given).partial_r2)
 
 

@@ -9,6 +9,9 @@ from torch import Tensor
 from deconfound.errors import ConfigurationError, ShapeError
 from deconfound.types import Confounders
 
+TEMPERATURE = 0.1
+"""Of a zero-shot reading where nothing calibrates it; it fits mini."""
+
 
 def read_posterior(
     pooled: Tensor, confounders: Confounders, temperature: float, bias: Tensor | None = None

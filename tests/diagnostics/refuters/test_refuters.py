@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import cycle, permutations
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -401,3 +402,6 @@ def test_what_never_occurs_is_no_dictionary() -> None:
     z = Confounders(torch.eye(2), torch.tensor([1.0, 0.0]), ("blood", "never"))
     assert LeaveOneOut("blood").change(z, 0) is None
     assert LeaveOneOut("never").change(z, 0).names == ("blood",)
+    subject = SimpleNamespace(dictionary=lambda: z)
+    reason = LeaveOneOut("blood").refute(subject, (0,)).reason
+    assert reason == "Without 'blood', nothing that occurs would be left."

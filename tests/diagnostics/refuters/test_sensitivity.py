@@ -27,6 +27,7 @@ from deconfound.diagnostics.refuters.unobserved_confounder import strength_of
 from deconfound.errors import DataError
 from deconfound.testing.refuters import confounded_world
 from deconfound.testing.strategies import seeds
+from deconfound.types import Confounders
 
 strengths = st.floats(-2, 2)
 
@@ -141,8 +142,6 @@ class Linear:
         self.groups = torch.arange(patients).repeat_interleave(frames)
 
     def dictionary(self):
-        from deconfound.types import Confounders
-
         return Confounders(torch.eye(3), torch.full((3,), 1 / 3), ("a", "b", "c"))
 
     def estimate(self, confounders, seed=0):
@@ -186,6 +185,29 @@ def test_a_world_offers_its_own_view() -> None:
     assert view.controls.shape == (4000, 3)
     assert strength_of(view, 0) is not None
     assert "must explain" in UnobservedConfounder().refute(subject).reason
+
+
+class Reordered(ScmSubject):
+    """The same world, its dictionary in another order."""
+
+    def dictionary(self) -> Confounders:
+        z, order = super().dictionary(), [2, 0, 1]
+        return Confounders(z.embeddings[order], z.prior[order], tuple(z.names[m] for m in order))
+
+
+def test_the_order_of_the_dictionary_changes_nothing() -> None:
+    usual, other = (
+        UnobservedConfounder().refute(kind(confounded_world())) for kind in (ScmSubject, Reordered)
+    )
+    assert (usual.verdict, other.verdict) == ("supported", "supported")
+    assert other.effect == pytest.approx(usual.effect)
+
+
+def test_a_confounder_that_is_never_read_has_no_strength() -> None:
+    subject = Linear(0.5, 1.0)
+    subject.view.controls[:, 1] = 0.25
+    assert strength_of(subject.view, 1) is None
+    assert UnobservedConfounder().refute(subject).verdict == "supported"
 
 
 def test_a_treatment_that_controls_explain_has_no_effect_of_its_own() -> None:

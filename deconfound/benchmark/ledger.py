@@ -1,0 +1,74 @@
+"""Finished cells on disk, and one command at a time at work on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from deconfound.benchmark.cells import Outcome
+from deconfound.errors import RunFolderError
+from deconfound.training.files import unwritable, write_text
+
+
+class Ledger:
+    """The finished cells of a benchmark, a line each.
+
+    Args:
+        folder: where ``cells.jsonl`` is, or will be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "cells.jsonl"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one command be at work in the folder, for as long as it is.
+
+        Raises:
+            RunFolderError: another one is, or the folder cannot be written.
+        """
+        folder = self.path.parent
+        lock = FileLock(folder / "lock")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise RunFolderError(
+                f"{folder}: expected no other command at work there, found one; wait for it, or "
+                f"choose another --out"
+            ) from error
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def outcomes(self) -> list[Outcome]:
+        """Read every line.
+
+        Raises:
+            RunFolderError: a line is no cell.
+        """
+        if not self.path.exists():
+            return []
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        return [self._parsed(number, line) for number, line in enumerate(lines, start=1)]
+
+    def append(self, outcome: Outcome) -> None:
+        """Add a finished cell; a kill leaves the file with it, or as it was."""
+        found = [*self.outcomes(), outcome]
+        write_text(self.path, "".join(json.dumps(each.to_json()) + "\n" for each in found))
+
+    def _parsed(self, number: int, line: str) -> Outcome:
+        try:
+            return Outcome.from_json(json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(
+                f"{self.path}, line {number}: expected a finished cell as JSON, found "
+                f"{line[:40]!r} ({error}); delete that line, and the cell is trained again"
+            ) from error
