@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import os
 import sys
@@ -13,7 +12,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from deconfound.bundled import recipe_module
-from deconfound.errors import DeconfoundError
+from deconfound.errors import DeconfoundError, unknown_name
 
 
 def run(command: Callable[[], None]) -> int:
@@ -36,20 +35,14 @@ def run(command: Callable[[], None]) -> int:
     return 0
 
 
-def near(kind: str, word: str, known: Sequence[str]) -> str:
-    """Return the sentence for a word that is not known."""
-    found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    hint = f"did you mean {found[0]}?" if found else f"known: {', '.join(known)}."
-    return f"error: unknown {kind} {word!r}; {hint}"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     commands = {"packs": _packs, "lint": _lint}
     programs = {program.words[0]: program.purpose for program in PROGRAMS}
-    if words and not words[0].startswith("-") and words[0] not in {*commands, *programs}:
-        print(near("command", words[0], [*commands, *programs]), file=sys.stderr)
+    known = [*commands, *programs]
+    if words and not words[0].startswith("-") and words[0] not in known:
+        print(f"error: {unknown_name('command', words[0], known)}", file=sys.stderr)
         return 2
     if words and words[0] in programs:
         return _program(words)
@@ -117,9 +110,10 @@ class _Parser(argparse.ArgumentParser):
         """Return what the words say, or leave with status 2."""
         options, rest = self.parse_known_args(words)
         if rest:
-            extra = f"error: expected nothing more, found {rest[0]!r}; leave it out"
+            extra = f"expected nothing more, found {rest[0]!r}; leave it out"
             flag = rest[0].startswith("-")
-            print(near("flag", rest[0], ["--json", "--help"]) if flag else extra, file=sys.stderr)
+            said = unknown_name("flag", rest[0], ["--json", "--help"]) if flag else extra
+            print(f"error: {said}", file=sys.stderr)
             self.exit(2)
         return options
 
