@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from rich.console import Console
 from deconfound import CausalSegmenter
 from deconfound.data import read_image
 from deconfound.errors import DataError, unknown_name
+from deconfound.files import write_whole
 from deconfound.overlap import predicted_mask
 from deconfound.training import RunFolder
 from deconfound.training.overlays import draw_fill, to_picture
@@ -120,9 +120,8 @@ def _write(
     mask: np.ndarray, scale: int, picture: np.ndarray, mask_path: Path, overlay_path: Path
 ) -> dict[str, object]:
     try:
-        mask_path.parent.mkdir(parents=True, exist_ok=True)
-        _save(Image.fromarray(mask.astype(np.uint8) * scale), mask_path)
-        _save(draw_fill(to_picture(picture), mask), overlay_path)
+        write_whole(mask_path, Image.fromarray(mask.astype(np.uint8) * scale).save)
+        write_whole(overlay_path, draw_fill(to_picture(picture), mask).save)
     except OSError as error:
         raise DataError(f"{mask_path}: cannot be written ({error.strerror or error})") from error
     return {
@@ -130,10 +129,3 @@ def _write(
         "overlay": str(overlay_path),
         "lesion_share": round(float((mask > 0).mean()), 4),
     }
-
-
-def _save(picture: Image.Image, path: Path) -> None:
-    """Write a picture whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    picture.save(partial, format="PNG")
-    os.replace(partial, path)

@@ -372,7 +372,8 @@ def test_a_checkpoint_that_cannot_be_written_is_one_sentence(
     run: RunFolder, settings: TrainingSettings, name: str
 ) -> None:
     path = getattr(run, name)("model")
-    path.with_name(f".{path.name}.partial").mkdir(parents=True)
+    path.parent.mkdir(parents=True)
+    path.with_name(f".{path.name}.partial").write_text("a file in the way")
     settings = settings.model_copy(update={"intervention_start": 0.0})
     with pytest.raises(RunFolderError, match=rf"{path.name}: cannot be written \(.*\); free some"):
         train(run, settings)
