@@ -10,6 +10,7 @@ import torch
 
 from deconfound import simulation
 from deconfound.data import (
+    BinaryMask,
     ClassMask,
     FolderDataset,
     JointAugment,
@@ -202,12 +203,18 @@ def _stored(
     sites: Sequence[str],
     augment: JointAugment | None = None,
 ) -> FolderDataset:
-    """Return images from disk; in the multi-class task, masks of no named class hold 0 to K."""
+    """Return images from disk.
+
+    In the multi-class task, masks of no named class hold 0 to K, unless their reader knows better.
+    """
     samples = _spelled(samples, pack)
     multiclass = config.task == "multiclass"
     if multiclass:
-        rule = ClassMask(len(pack.class_names))
-        samples = [s if s.class_name else replace(s, mask_rule=rule) for s in samples]
+        usual, rule = BinaryMask(), ClassMask(len(pack.class_names))
+        samples = [
+            s if s.class_name or s.mask_rule != usual else replace(s, mask_rule=rule)
+            for s in samples
+        ]
     return FolderDataset(samples, config.image_size, pack.class_names, sites, augment, multiclass)
 
 
