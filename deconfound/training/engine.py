@@ -138,8 +138,10 @@ class _Loop:
         """Go back to the last finished epoch; where it was lost, start over and say so."""
         path = self.run.last_checkpoint(self.method)
         if path.exists():
-            done = checkpoint.load_state(path, self.objective, self.optimizer, self.settings)
-            self.records = list(done.records)
+            done = checkpoint.load_state(
+                path, self.objective, self.optimizer, self.settings, self.fabric.world_size
+            )
+            self.records = list(done)
             self._require_best()
         if self.fabric.is_global_zero:
             if not path.exists():
@@ -292,9 +294,14 @@ class _Loop:
         self.records.append(record)
         if self.fabric.is_global_zero:
             if record.best:
-                checkpoint.save_weights(self.run.best_checkpoint(self.method), self.model, record)
-            done = checkpoint.Progressed(tuple(self.records), self.settings)
-            path = self.run.last_checkpoint(self.method)
-            checkpoint.save_state(path, self.objective, self.optimizer, done)
+                checkpoint.save_weights(self.run.best_checkpoint(self.method), self.model)
+            checkpoint.save_state(
+                self.run.last_checkpoint(self.method),
+                self.objective,
+                self.optimizer,
+                self.settings,
+                self.records,
+                self.fabric.world_size,
+            )
             self.run.append_metrics(record.to_json())
         self.fabric.barrier()
