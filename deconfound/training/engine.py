@@ -22,6 +22,7 @@ from deconfound.training.loading import (
     derived_seed,
     require_images,
     seed_everything,
+    steps_per_epoch,
     training_order,
 )
 from deconfound.training.objective import Objective, adamw
@@ -130,9 +131,10 @@ class _Loop:
         self.objective = Objective(model, criterion)
         self.wrapped, self.wrapped_optimizer = fabric.setup(self.objective, self.optimizer)
         self.records: list[EpochRecord] = []
-        per_process = self._order(epoch=0)
-        self.images_per_epoch = len(per_process) * fabric.world_size
-        self.steps_per_epoch = math.ceil(len(per_process) / settings.batch_size)
+        self.images_per_epoch = len(self._order(epoch=0)) * fabric.world_size
+        self.steps_per_epoch = steps_per_epoch(
+            len(train_set), settings.batch_size, fabric.world_size
+        )
 
     def restore(self) -> None:
         """Go back to the last finished epoch; where it was lost, start over and say so."""
