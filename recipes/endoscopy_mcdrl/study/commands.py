@@ -144,8 +144,9 @@ def _answer(command: str, questions: Mapping[str, Question], arguments: Sequence
     study = Study(settings)
     found = question(study)
     study.store.collect()
-    for each in found:
-        each.write(study.store.folder / "tables")
+    with study.store.writing():
+        for each in found:
+            each.write(study.store.folder / "tables")
     if study.settings.json_output:
         print(json.dumps([_plain(each) for each in found], indent=2))
         return
