@@ -19,7 +19,7 @@ from deconfound.training import History, MethodResult, ReportContext, RunFolder,
 from deconfound.training.report import ConfounderEntry
 
 from .cohort import Cohort, ImageSet
-from .config import RecipeConfig, load_profile
+from .config import PROFILES, RecipeConfig, load_profile
 from .console import note
 from .parts import described, takes_layer
 from .pictures import gallery, trained_with
@@ -99,16 +99,20 @@ def _patients(sets: Sequence[ImageSet]) -> list[str] | None:
 
 
 def command(config: RecipeConfig, cohort: Cohort) -> str:
-    """Return the command that gives the numbers again, saying what differs from the profile."""
-    profile = load_profile(config.config)
+    """Return the command that gives the numbers again, saying what differs from the profile.
+
+    One's own profile is not read again: it may have changed since, or be gone.
+    """
+    name = config.config if (PROFILES / f"{config.config}.yaml").is_file() else "default"
+    profile = load_profile(name)
     words = [f"python -m {__package__} train"]
-    if config.config != "default":
-        words.append(f"--config {config.config}")
-    for name in RecipeConfig.model_fields:
-        value = getattr(config, name)
-        if name in ("config", "out", "resume", "holdout") or value == getattr(profile, name):
+    if name != "default":
+        words.append(f"--config {name}")
+    for field in RecipeConfig.model_fields:
+        value = getattr(config, field)
+        if field in ("config", "out", "resume", "holdout") or value == getattr(profile, field):
             continue
-        flag = RecipeConfig.flag(name)
+        flag = RecipeConfig.flag(field)
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
