@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -77,6 +80,7 @@ def test_evaluate_on_one_site_of_ones_own(run: Path, tmp_path, capsys) -> None:
     assert main(["evaluate", str(run), "--data", str(path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["site"], told["methods"][0]["rows"][0]["images"]) == ("site0", 4)
+    assert told["seen_in_training"] is False, "training saw rendered images alone"
     assert main(["evaluate", str(run), "--batch-size", "0"]) == 2
     assert "batch_size" in capsys.readouterr().err
 
@@ -180,6 +184,10 @@ def test_train_on_a_manifest(task: str, tiny_weights, tmp_path, capsys) -> None:
     assert main(["train", *SMALLER, *flags, *out]) == 0
     (result,) = json.loads(capsys.readouterr().out)["methods"]
     assert result["rows"][0]["images"] == 4
+    (tmp_path / "other").mkdir()
+    other = ["--data", str(manifest(tmp_path / "other", sites=1))]
+    assert main(["evaluate", str(tmp_path / "run"), *other, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["seen_in_training"] is None, "nobody knows"
 
 
 def test_sites_says_what_is_there_and_what_is_wrong(tmp_path, capsys) -> None:
@@ -324,6 +332,27 @@ def test_multiclass_masks_of_ones_own_hold_one_to_k(tiny_weights, tmp_path, caps
     for file in tmp_path.glob("*_mask.png"):
         Image.fromarray((np.array(Image.open(file)) > 0).astype(np.uint8) * 3).save(file)
     assert main(["train", *SMALLER, *flags, "--out", str(tmp_path / "run")]) == 0
+
+
+def test_a_missing_library_is_one_sentence() -> None:
+    code = (
+        "import sys; sys.modules['tyro'] = None\n"
+        "from recipes.endoscopy_mcdrl.__main__ import main; sys.exit(main(['sites']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the command sites needs tyro, which is not installed; ")
+
+
+def test_the_command_of_a_run_outlives_its_profile(tmp_path) -> None:
+    path, cohort = tmp_path / "mine.yaml", SimpleNamespace(holdout="site 1")
+    path.write_text("epochs: 7\n")
+    config = load_profile(str(path))
+    path.unlink()
+    program = "python -m recipes.endoscopy_mcdrl train"
+    assert reporting.command(config, cohort).startswith(f"{program} --epochs 7 ")
+    paper = load_profile("paper")
+    assert reporting.command(paper, cohort) == f"{program} --config paper --holdout 'site 1'"
 
 
 def test_unknown_commands_and_help(capsys) -> None:
