@@ -28,7 +28,7 @@ models/<method>/                   the trained model: weights (safetensors), pro
 checkpoints/<method>/last.safetensors
                                    everything needed to go on after the last finished epoch
 checkpoints/<method>/best.safetensors
-                                   weights of the best epoch on held-out training-site patients
+                                   weights of the best epoch, by validation Dice
 refute/                            record and page of `deconfound refute`, once it was asked
 
 A killed run goes on where it stopped when the same command is given again with
