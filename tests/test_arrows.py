@@ -13,7 +13,7 @@ import deconfound
 ROOT = Path(deconfound.__file__).parent
 
 ORDER = (
-    *("types", "errors", "files", "registry", "component", "overlap"),
+    *("types", "errors", "files", "registry", "component", "evaluating", "overlap"),
     *("packs", "vlm", "prompts", "dictionaries", "selectors", "estimators", "interventions"),
     *("encoders", "decoders", "saving", "assembly", "segmenter", "losses", "rivals"),
     *("data", "simulation", "diagnostics", "training", "study", "testing"),
