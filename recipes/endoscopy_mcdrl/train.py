@@ -33,6 +33,7 @@ from .flags import parse_config
 from .methods import build_model, build_training, require_methods, title_of
 from .parts import require_parts
 from .reporting import Trained, report, unfamiliar
+from .unread import refuse_unread
 
 # What may differ between a run and its resumption.
 MAY_DIFFER = HARMLESS | {"resume", "out", "json_output", "pictures", "config"}
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str]) -> None:
     require_methods(config.methods)
     pack = PromptPack.load(config.pack)
     require_parts(config, pack)
+    refuse_unread(config)
     _introduce(config, pack, console)
     fabric = launch(config)
     out = fabric.broadcast(_place(config))  # a default holds the time, which processes read apart

@@ -27,14 +27,15 @@ from tests.recipes.discs import manifest
 from tests.tiny import tiny_vlm
 
 QUICK = ["--epochs", "1", "--image-size", "64", "--batch-size", "8", "--depth", "1", "--heads", "4",
-         "--images-per-site", "8", "--decoder", "Linknet"]  # fmt: skip
+         "--decoder", "Linknet"]  # fmt: skip
 PACK = PromptPack.load("endoscopy")
 LATER = ("dictionary", "level_intervention", "calibrate", "intervention", "estimator", "average",
          "prior")  # fmt: skip
 
 
 def asked(weights: Path, out: Path, *more: str) -> list[str]:
-    return ["train", *QUICK, "--vlm", str(weights), "--out", str(out), *more]
+    few = [] if "--data" in more else ["--images-per-site", "8"]
+    return ["train", *QUICK, *few, "--vlm", str(weights), "--out", str(out), *more]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from ..flags import parse, value_of
 from ..methods import require_methods
 from ..parts import require_parts
 from ..readers import discover
+from ..unread import refuse_unread
 from . import ablations, plan, tables
 from .cells import Cell
 from .executors import run_work
@@ -43,6 +44,7 @@ class Study:
         self.settings, self.console = settings, console or Console(stderr=True)
         require_methods([*settings.methods, settings.ablated])
         self._require_parts(settings.methods)
+        refuse_unread(settings)
         _require_one_process(settings)
         self.holdouts = _holdouts(settings)
         self.store = Store.prepare(settings)
