@@ -136,6 +136,11 @@ def configured(method: str, config: RecipeConfig, setting: Setting) -> RecipeCon
     return RecipeConfig.model_validate({**config.model_dump(), **changed})
 
 
+def intervenes(method: str) -> bool:
+    """Say whether a method is one of ours with an intervention, which starts late."""
+    return method in GRIDS and method != "mcdrl_without_cdrl"
+
+
 def loop_of(method: str, config: RecipeConfig) -> TrainingSettings:
     """Return the settings of one method's loop.
 
@@ -183,11 +188,11 @@ def build_criterion(
 
     A rival whose loss comes on slowly is on when the training ends, which ``processes`` share.
     """
-    ours, intervenes = method in GRIDS, method != "mcdrl_without_cdrl"
+    ours = method in GRIDS
     loss = CausalLoss(
         model.prompts,
         segmentation=config.segmentation_loss,
-        lambda_causal=config.lambda_causal if ours and intervenes else 0.0,
+        lambda_causal=config.lambda_causal if intervenes(method) else 0.0,
         lambda_contrast=config.lambda_contrast if ours else 0.0,
         temperature=config.tau,
         lambda_lesion=config.lambda_lesion if method == "adjusted" else 0.0,

@@ -9,12 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from recipes.endoscopy_mcdrl import reporting
+from recipes.endoscopy_mcdrl import reporting, train
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig, load_profile
 from tests.recipes.discs import manifest
@@ -361,6 +362,18 @@ def test_unknown_commands_and_help(capsys) -> None:
     assert main([]) == 2
     assert main(["--help"]) == 0
     assert "predict" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"methods": ["mcdrl"]}, "; the intervention starts at epoch 3"),
+        ({"methods": ["mcdrl"], "intervention_start": 1.0}, "; the intervention stays off"),
+        ({"methods": ["baseline", "mcdrl_without_cdrl"]}, ""),
+    ],
+)
+def test_what_is_said_of_the_interventions_start(settings: dict[str, Any], words: str) -> None:
+    assert train._start(RecipeConfig.model_validate({"epochs": 8, **settings})) == words
 
 
 def test_the_paper_profile_is_the_papers(tmp_path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from deconfound import CausalLoss, CausalSegmenter
 from deconfound.data.memory import MemoryDataset
-from deconfound.errors import RunFolderError
+from deconfound.errors import DataError, RunFolderError
 from deconfound.training import ModelTraining, RunFolder, TrainingSettings, launch
 from deconfound.training.adjusting import adjustment_by, build_adjustment, read_images
 from deconfound.training.adjustment import AdjustmentSettings
@@ -77,6 +78,12 @@ def cut(tmp_path: Path) -> Path:
     with pytest.raises(Killed):
         one.train(one.prepare(), KilledAfterAnEpoch())
     return one.run.path
+
+
+def test_a_training_without_images_is_one_sentence(tmp_path) -> None:
+    one = replace(training(tmp_path / "run"), train_set=[])
+    with pytest.raises(DataError, match="the training set has 0 images, at least 1 are needed"):
+        one.prepare()
 
 
 def test_a_resumed_training_reads_nothing_again(cut, tmp_path, monkeypatch) -> None:
