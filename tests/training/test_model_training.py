@@ -106,6 +106,23 @@ def test_a_resumed_training_goes_by_the_weights_that_were_kept(cut) -> None:
     assert adjustment.notes == ("read",)
 
 
+def test_a_resumed_training_goes_by_the_prior_that_it_began_with(tmp_path, monkeypatch) -> None:
+    """P(z) is read again, on another processor to other bits; the checkpoint holds the first."""
+    whole = replace(training(tmp_path / "whole"), reads_prior=True)
+    expected = weights_after(whole)
+    one = replace(training(tmp_path / "cut"), reads_prior=True)
+    with pytest.raises(Killed):
+        one.train(one.prepare(), KilledAfterAnEpoch())
+    again = replace(training(tmp_path / "cut"), reads_prior=True)
+    monkeypatch.setattr(
+        "deconfound.training.model_training.fit_prior",
+        lambda model, *_: model.dictionary.weigh(
+            torch.arange(1.0, 1 + len(model.dictionary.prior))
+        ),
+    )
+    assert same(expected, weights_after(again))
+
+
 def test_what_is_kept_is_what_was_read_to_the_last_bit(tmp_path) -> None:
     one = training(tmp_path / "run")
     read = build_adjustment(AdjustmentSettings(), one.model, images(), one.model.pack)
