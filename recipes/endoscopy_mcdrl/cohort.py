@@ -22,9 +22,10 @@ from deconfound.data import (
 from deconfound.data.memory import MemoryDataset
 from deconfound.errors import DataError, unknown_name
 from deconfound.packs import PromptPack
+from deconfound.training.reading import Watch
 
 from .config import RecipeConfig
-from .console import Progress, beginning_at
+from .console import beginning_at
 from .readers import discover
 
 ImageSet = FolderDataset | MemoryDataset
@@ -57,7 +58,7 @@ class Cohort:
         return tuple(site for site in self.sites if site != self.holdout)
 
 
-def assemble(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Cohort:
+def assemble(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort:
     """Render or read every image of the run.
 
     Args:
@@ -74,7 +75,7 @@ def assemble(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Coho
 
 
 def target_alone(
-    config: RecipeConfig, pack: PromptPack, progress: Progress
+    config: RecipeConfig, pack: PromptPack, progress: Watch
 ) -> tuple[ImageSet, str, tuple[str, ...]]:
     """Render or read one site, to evaluate on it; nothing has to be left to train on.
 
@@ -98,7 +99,7 @@ def target_alone(
     return stored, chosen, names
 
 
-def _rendered(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Cohort:
+def _rendered(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort:
     _check_classes(pack)
     sites = {site.name: site for site in simulation.SITES}
     holdout = _choose(config.holdout, list(sites))
@@ -165,7 +166,7 @@ def _subset(
     )
 
 
-def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Cohort:
+def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort:
     assert config.data is not None
     sites = discover(config.data, config.bgr)
     for site in sites:

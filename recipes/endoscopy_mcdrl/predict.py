@@ -21,8 +21,9 @@ from deconfound.files import write_whole
 from deconfound.overlap import predicted_mask
 from deconfound.training import RunFolder
 from deconfound.training.overlays import draw_fill, to_picture
+from deconfound.training.reading import Watch
 
-from .console import Progress, counting
+from .console import counting
 from .evaluate import settings_of, trained_methods
 from .flags import parse
 
@@ -65,16 +66,18 @@ def main(arguments: Sequence[str]) -> None:
     side = settings_of(run).image_size
     model = CausalSegmenter.from_pretrained(run.model_path(method))
     targets = _targets(flags)
-    pictures = [read_image(path, flags.channel_order) for path in flags.images]
+    for path in flags.images:  # looked at one by one: all of them may not fit into memory
+        read_image(path, flags.channel_order)
 
-    def work(progress: Progress) -> list[dict[str, object]]:
+    def work(progress: Watch) -> list[dict[str, object]]:
         written = []
-        for done, (source, picture) in enumerate(zip(flags.images, pictures, strict=True), 1):
+        for done, source in enumerate(flags.images, 1):
+            picture = read_image(source, flags.channel_order)
             mask = segment(model, picture, side)
             brightest = 255 if model.classes == 1 else 1
             told = _write(mask, brightest, picture, *targets[source])
             written.append({"image": str(source), **told})
-            progress(done, len(pictures))
+            progress(done, len(flags.images))
         return written
 
     written = counting(Console(stderr=True), "images", work)
