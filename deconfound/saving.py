@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from safetensors.torch import load_file, save_model
 from torch import Tensor, nn
 
 from deconfound.errors import WeightsError
+from deconfound.files import write_whole
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -48,13 +47,8 @@ def write(model: nn.Module, config: dict[str, Any], folder: Path) -> Path:
     """
     text = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as staging:
-            save_model(model, str(Path(staging) / WEIGHTS))
-            (Path(staging) / CONFIG).write_text(text)
-            for name in (WEIGHTS, CONFIG):
-                (Path(staging) / name).chmod(0o666 & ~_umask())
-                os.replace(Path(staging) / name, folder / name)
+        write_whole(folder / WEIGHTS, lambda path: save_model(model, str(path)))
+        write_whole(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
     except (OSError, SafetensorError) as error:  # safetensors tells of a full disk in its own way
         raise WeightsError(
             f"{folder}: the model cannot be saved ({error}); make room there, or choose another"
@@ -148,10 +142,3 @@ def _download(repository: str) -> tuple[Path, Path]:
             f"give the folder that save_pretrained wrote"
         ) from error
     return config, weights
-
-
-def _umask() -> int:
-    """Return the process's file mode mask, which can be read only by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

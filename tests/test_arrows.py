@@ -13,7 +13,8 @@ import deconfound
 ROOT = Path(deconfound.__file__).parent
 
 ORDER = (
-    *("types", "errors", "registry", "component", "precision", "overlap", "bundled"),
+    *("types", "errors", "files", "registry", "component", "precision", "evaluating"),
+    *("overlap", "bundled"),
     *("packs", "vlm", "prompts", "dictionaries", "selectors", "estimators", "interventions"),
     *("encoders", "decoders", "saving", "assembly", "segmenter", "losses", "rivals"),
     *("data", "simulation", "diagnostics", "training", "study", "testing"),

@@ -13,7 +13,8 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from deconfound.data.images import read_pair
-from deconfound.data.masks import ClassMask
+from deconfound.data.masks import ClassMask, MaskRule
+from deconfound.data.polygons import PolygonMask
 from deconfound.data.samples import Sample
 from deconfound.errors import DataError, unknown_name
 
@@ -139,7 +140,7 @@ class FolderDataset(Dataset[dict[str, Any]]):
             raise unknown_name("site", sample.site, self.sites)
         site_index = self.sites.index(sample.site)
         if sample.class_name is None:
-            if self.multiclass and not isinstance(sample.mask_rule, ClassMask):
+            if self.multiclass and not _needs_no_name(sample.mask_rule):
                 raise DataError(
                     f"{sample.image}: multi-class training needs the lesion's class, found none; "
                     f"name it in a manifest, or train for lesion against background"
@@ -148,3 +149,8 @@ class FolderDataset(Dataset[dict[str, Any]]):
         if sample.class_name not in self.classes:
             raise unknown_name(f"class of {sample.image}", sample.class_name, self.classes)
         return self.classes.index(sample.class_name), site_index
+
+
+def _needs_no_name(rule: MaskRule) -> bool:
+    """Say whether a rule gives classes by itself, or no lesion at all."""
+    return isinstance(rule, ClassMask) or rule == PolygonMask(())

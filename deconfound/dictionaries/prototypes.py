@@ -11,6 +11,7 @@ from torch import Tensor
 
 from deconfound.dictionaries.base import ConfounderDictionary
 from deconfound.errors import ConfigurationError, DataError, ShapeError, unknown_name
+from deconfound.evaluating import evaluating
 from deconfound.types import Confounders, VisualFeatures
 
 Prior = Literal["frequency", "uniform"]
@@ -104,16 +105,12 @@ class PrototypeDictionary(ConfounderDictionary):
                 f"found {model.tower.embed_dim}"
             )
         device = next(model.parameters()).device
-        training = model.tower.training
-        model.tower.eval()
-        try:
+        with evaluating(model.tower):
             for batch in loader:
                 _check_entries(batch, ("image", *needed))
                 with torch.no_grad():
                     visual = model.tower(model.normalize(batch["image"].to(device)))
                 yield visual, batch
-        finally:
-            model.tower.train(training)
 
 
 def _check_entries(batch: Batch, needed: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from deconfound.evaluating import evaluating
 from deconfound.overlap import per_image_scores, predicted_mask
 from deconfound.study.surface import surface_scores
 from deconfound.training.distributed import Fabric, gather_counts
@@ -55,16 +56,12 @@ def score_images(
     segmenter: Any = fabric.to_device(model)
     metrics = SegmentationMetrics(segmenter.classes)
     surfaces = [torch.zeros(0, 3, dtype=torch.float64)]
-    was_training = model.training
-    segmenter.eval()
-    try:
+    with evaluating(segmenter):
         for position, logits, batch in predictions(segmenter, dataset, fabric, batch_size, workers):
             labels = (batch["class_index"], batch["site_index"], position)
             metrics.update(logits, batch["mask"], *labels)
             distances = surface_scores(predicted_mask(logits), batch["mask"], tolerance)
             surfaces.append(torch.stack([position.double(), *distances], dim=1))
-    finally:
-        model.train(was_training)
     share = -(-len(dataset) // fabric.world_size)
     metrics.merge(gather_counts(fabric, metrics.counts, share))
     surface = gather_counts(fabric, torch.cat(surfaces), share).cpu()

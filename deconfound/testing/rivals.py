@@ -18,7 +18,7 @@ from deconfound.packs import PromptPack
 from deconfound.rivals import TRIALS, Plain, Rival, rivals
 from deconfound.segmenter import CausalSegmenter
 from deconfound.simulation import SITES, RenderedSite
-from deconfound.training.checkpoint import Progressed, load_state, save_state
+from deconfound.training.checkpoint import load_state, save_state
 from deconfound.training.objective import Objective, adamw
 from deconfound.training.settings import TrainingSettings
 from deconfound.vlm import VisionLanguageModel
@@ -239,7 +239,7 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write the checkpoint that training writes."""
-        save_state(path, self.objective, self.optimizer, Progressed((), self.settings))
+        save_state(path, self.objective, self.optimizer, self.settings)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""

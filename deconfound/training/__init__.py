@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deconfound.training.model_training import ModelTraining
     from deconfound.training.priors import fit_prior
     from deconfound.training.processes import is_main_process
-    from deconfound.training.progress import TrainingProgress
+    from deconfound.training.progress import TrainingProgress, Watcher
     from deconfound.training.report import ReportContext, write_report
     from deconfound.training.run_folder import RunFolder
     from deconfound.training.schedule import Schedule, learning_rate_factor
@@ -43,6 +43,7 @@ _HOME = {
     "SegmentationMetrics": "metrics",
     "TrainingProgress": "progress",
     "TrainingSettings": "settings",
+    "Watcher": "progress",
     "build_adjustment": "adjusting",
     "evaluate": "evaluation",
     "fit": "engine",
@@ -71,6 +72,7 @@ __all__ = [
     "SegmentationMetrics",
     "TrainingProgress",
     "TrainingSettings",
+    "Watcher",
     "build_adjustment",
     "evaluate",
     "fit",

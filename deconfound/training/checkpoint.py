@@ -10,8 +10,7 @@ gives later; with a frozen ViT-L tower each of a method's two files takes about 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,47 +29,57 @@ from deconfound.training.settings import HARMLESS, TrainingSettings
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Progressed:
-    """How far a run is.
-
-    Attributes:
-        records: one per finished epoch.
-        settings: with which they were made.
-    """
-
-    records: tuple[EpochRecord, ...]
-    settings: TrainingSettings
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the header's content."""
-        records = [record.to_json() for record in self.records]
-        return {"format": FORMAT, "settings": self.settings.model_dump(), "records": records}
-
-
-def save_state(path: Path, module: nn.Module, optimizer: Optimizer, progressed: Progressed) -> None:
+def save_state(
+    path: Path,
+    module: nn.Module,
+    optimizer: Optimizer,
+    settings: TrainingSettings,
+    records: Sequence[EpochRecord] = (),
+    processes: int = 1,
+) -> None:
     """Write everything needed to go on.
 
     Args:
         path: the checkpoint; its folder is made where it is missing.
         module: model and criterion.
-        optimizer: its moments are tensors; its settings follow from ``progressed.settings``.
-        progressed: how far the run is.
+        optimizer: its moments are tensors; its settings follow from ``settings``.
+        settings: with which the epochs were made.
+        records: one per finished epoch; none by default.
+        processes: that shared the epochs.
     """
     tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
     for number, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
-    _write(path, tensors, progressed.to_json())
+    header = {
+        "settings": settings.model_dump(),
+        "processes": processes,
+        "records": [record.to_json() for record in records],
+    }
+    _write(path, tensors, header)
 
 
 def load_state(
-    path: Path, module: nn.Module, optimizer: Optimizer, settings: TrainingSettings
-) -> Progressed:
+    path: Path,
+    module: nn.Module,
+    optimizer: Optimizer,
+    settings: TrainingSettings,
+    processes: int = 1,
+) -> tuple[EpochRecord, ...]:
     """Put a run back where it was.
+
+    Args:
+        path: what :func:`save_state` wrote.
+        module: model and criterion, to be filled.
+        optimizer: to be filled.
+        settings: with which the run goes on.
+        processes: that share the epochs to come; each step's images follow from their number.
+
+    Returns:
+        The record of every finished epoch.
 
     Raises:
         RunFolderError: the file cannot be read, belongs to another model, or was made with other
-            settings.
+            settings or by another number of processes.
     """
     tensors, header = _read(path)
     if "settings" not in header:
@@ -78,7 +87,9 @@ def load_state(
             f"{path}: expected a state to go on from, found weights alone; restore the file, or "
             f"delete {path.parent} to train this method from its first epoch"
         )
-    then, now = header["settings"], settings.model_dump()
+    number = "number of processes"
+    then = {**header["settings"], number: header.get("processes", processes)}
+    now = {**settings.model_dump(), number: processes}
     refuse_other_settings(path, "run that is resumed", then, now, HARMLESS)
     _load_module(path, module, _under("module.", tensors))
     state: dict[int, dict[str, Tensor]] = {}
@@ -87,13 +98,15 @@ def load_state(
         state.setdefault(int(number), {})[moment] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    records = tuple(EpochRecord.from_json(record) for record in header["records"])
-    return Progressed(records, settings)
+    try:
+        return tuple(EpochRecord.from_json(record) for record in header["records"])
+    except KeyError as error:
+        raise _unreadable(path, error) from error
 
 
-def save_weights(path: Path, model: nn.Module, record: EpochRecord) -> None:
-    """Write a model's weights, with the epoch they come from in the header."""
-    _write(path, dict(model.state_dict()), {"format": FORMAT, "record": record.to_json()})
+def save_weights(path: Path, model: nn.Module) -> None:
+    """Write a model's weights."""
+    _write(path, dict(model.state_dict()), {})
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
@@ -108,7 +121,7 @@ def load_weights(path: Path, model: nn.Module) -> None:
 def _write(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) -> None:
     # A copy of its own for every name: safetensors refuses storages that several names share.
     own = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    metadata = {"deconfound": json.dumps(header, allow_nan=False)}
+    metadata = {"deconfound": json.dumps({"format": FORMAT, **header}, allow_nan=False)}
     write_atomically(path, lambda partial: save_file(own, partial, metadata))
 
 
@@ -116,12 +129,19 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads(file.metadata()["deconfound"])
+            if header["format"] != FORMAT:
+                raise ValueError(f"its format is {header['format']}, not {FORMAT}")
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise RunFolderError(
-            f"{path}: expected a checkpoint, could not read it ({error}); restore the file, or "
-            f"delete {path.parent} to train this method from its first epoch"
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> RunFolderError:
+    missing = isinstance(error, KeyError)
+    return RunFolderError(
+        f"{path}: expected a checkpoint, could not read it ({'no ' if missing else ''}{error}); "
+        f"restore the file, or delete {path.parent} to train this method from its first epoch"
+    )
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from deconfound.errors import ConfigurationError
+from deconfound.errors import ConfigurationError, DeconfoundError
 from deconfound.training.extras import missing_extra
 from deconfound.training.settings import TrainingSettings
 
@@ -94,6 +94,27 @@ def deterministic(on: bool) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         filling.fill_uninitialized_memory = before[2]
+
+
+def by_the_first(fabric: Fabric, work: Callable[[], object]) -> None:
+    """Let the first process do what is done once; the others wait, and fail where it does.
+
+    Args:
+        fabric: from :func:`launch`.
+        work: what is done.
+
+    Raises:
+        DeconfoundError: what ``work`` raised, in every process: none is left waiting.
+    """
+    error: DeconfoundError | None = None
+    if fabric.is_global_zero:
+        try:
+            work()
+        except DeconfoundError as failed:
+            error = failed
+    error = fabric.broadcast(error)
+    if error is not None:
+        raise error
 
 
 def gather_counts(fabric: Fabric, counts: Tensor, rows: int) -> Tensor:

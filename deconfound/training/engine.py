@@ -13,7 +13,13 @@ from torch import nn
 from deconfound.errors import ConfigurationError, DeconfoundWarning, RunFolderError
 from deconfound.training import checkpoint
 from deconfound.training.adjustment import Adjustment
-from deconfound.training.distributed import Fabric, deterministic, launch, share_buffers
+from deconfound.training.distributed import (
+    Fabric,
+    by_the_first,
+    deterministic,
+    launch,
+    share_buffers,
+)
 from deconfound.training.evaluation import evaluate
 from deconfound.training.history import EpochRecord, History
 from deconfound.training.loading import (
@@ -22,6 +28,7 @@ from deconfound.training.loading import (
     derived_seed,
     require_images,
     seed_everything,
+    steps_per_epoch,
     training_order,
 )
 from deconfound.training.objective import Objective, adamw
@@ -130,22 +137,24 @@ class _Loop:
         self.objective = Objective(model, criterion)
         self.wrapped, self.wrapped_optimizer = fabric.setup(self.objective, self.optimizer)
         self.records: list[EpochRecord] = []
-        per_process = self._order(epoch=0)
-        self.images_per_epoch = len(per_process) * fabric.world_size
-        self.steps_per_epoch = math.ceil(len(per_process) / settings.batch_size)
+        self.images_per_epoch = len(self._order(epoch=0)) * fabric.world_size
+        self.steps_per_epoch = steps_per_epoch(
+            len(train_set), settings.batch_size, fabric.world_size
+        )
 
     def restore(self) -> None:
         """Go back to the last finished epoch; where it was lost, start over and say so."""
         path = self.run.last_checkpoint(self.method)
         if path.exists():
-            done = checkpoint.load_state(path, self.objective, self.optimizer, self.settings)
-            self.records = list(done.records)
+            done = checkpoint.load_state(
+                path, self.objective, self.optimizer, self.settings, self.fabric.world_size
+            )
+            self.records = list(done)
             self._require_best()
-        if self.fabric.is_global_zero:
-            if not path.exists():
-                self._say_what_was_lost()
-            self.run.restore_metrics(self.method, [record.to_json() for record in self.records])
-        self.fabric.barrier()
+        elif self.fabric.is_global_zero:
+            self._say_what_was_lost()
+        lines = [record.to_json() for record in self.records]
+        by_the_first(self.fabric, lambda: self.run.restore_metrics(self.method, lines))
 
     def _require_best(self) -> None:
         """Refuse to go on without the best epoch's weights, which the end may ask for."""
@@ -196,7 +205,8 @@ class _Loop:
             images=self.images_per_epoch,
             seconds=time.monotonic() - started,
         )
-        self._keep(record)
+        self.records.append(record)
+        by_the_first(self.fabric, lambda: self._keep(record))
         return record
 
     def _train(self, epoch: int, watcher: Watcher) -> dict[str, float]:
@@ -289,12 +299,14 @@ class _Loop:
         Killed in between, a resumed run repeats the epoch and writes the same again; the lines of
         ``metrics.jsonl`` are set right from the checkpoint.
         """
-        self.records.append(record)
-        if self.fabric.is_global_zero:
-            if record.best:
-                checkpoint.save_weights(self.run.best_checkpoint(self.method), self.model, record)
-            done = checkpoint.Progressed(tuple(self.records), self.settings)
-            path = self.run.last_checkpoint(self.method)
-            checkpoint.save_state(path, self.objective, self.optimizer, done)
-            self.run.append_metrics(record.to_json())
-        self.fabric.barrier()
+        if record.best:
+            checkpoint.save_weights(self.run.best_checkpoint(self.method), self.model)
+        checkpoint.save_state(
+            self.run.last_checkpoint(self.method),
+            self.objective,
+            self.optimizer,
+            self.settings,
+            self.records,
+            self.fabric.world_size,
+        )
+        self.run.append_metrics(record.to_json())

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deconfound.evaluating import evaluating
 from deconfound.training.distributed import Fabric, gather_counts
 from deconfound.training.loading import (
     Batch,
@@ -43,14 +44,13 @@ def evaluate(
         workers: loading processes.
     """
     require_images(dataset, "evaluation")
-    was_training = model.training
     segmenter: Any = fabric.to_device(model)
-    segmenter.eval()
     metrics = SegmentationMetrics(segmenter.classes, class_names, site_names)
-    for position, logits, batch in predictions(segmenter, dataset, fabric, batch_size, workers):
-        metrics.update(logits, batch["mask"], batch["class_index"], batch["site_index"], position)
+    with evaluating(segmenter):
+        for position, logits, batch in predictions(segmenter, dataset, fabric, batch_size, workers):
+            labels = (batch["class_index"], batch["site_index"], position)
+            metrics.update(logits, batch["mask"], *labels)
     metrics.merge(gather_counts(fabric, metrics.counts, -(-len(dataset) // fabric.world_size)))
-    model.train(was_training)
     return metrics.result(method)
 
 

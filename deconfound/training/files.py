@@ -1,9 +1,8 @@
-"""Writing files so that a reader, or a killed run, never meets half of one."""
+"""Writing the files of a run, each whole or not at all."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,17 @@ from typing import Any
 from safetensors import SafetensorError
 
 from deconfound.errors import RunFolderError
+from deconfound.files import write_whole
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a neighbouring file, flush it to the disk, then rename it to ``path``.
-
-    The neighbour's name is fixed, so that what a killed run left is overwritten by the next one.
-    The folder is made where it is missing.
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file as :func:`~deconfound.files.write_whole` does.
 
     Raises:
         RunFolderError: the folder cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_whole(path, write)
     except (OSError, SafetensorError) as error:
         raise unwritable(path, error) from error
 
@@ -43,13 +35,9 @@ def unwritable(path: Path, error: Exception) -> RunFolderError:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, UTF-8."""
-    write_atomically(path, lambda partial: _write(partial, text))
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write strict JSON (no NaN) atomically, indented for people."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

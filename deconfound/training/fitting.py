@@ -18,6 +18,7 @@ from deconfound.encoders.level_interventions import (
 from deconfound.encoders.level_interventions.observing import Read
 from deconfound.estimators.weighting import read_posterior
 from deconfound.estimators.weighting.reading import TEMPERATURE
+from deconfound.evaluating import evaluating
 from deconfound.interventions import LeaceEraser, LeaceIntervention
 from deconfound.interventions.covariances import RunningCovariances
 from deconfound.training.loading import ImageDataset
@@ -68,12 +69,10 @@ def fit_parts(
 def _eraser_of_regions(model: Any, batches: Iterator[dict[str, Any]], read: Read) -> LeaceEraser:
     """Return what erases the confounder from the regions that the intervention gets."""
     covariances, device = RunningCovariances(), next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    for batch in batches:
-        traced = model.trace(model.normalize(batch["image"].to(device)))
-        covariances.add(traced.regions.features, read(traced.pooled, traced.confounders))
-    model.train(was_training)
+    with evaluating(model):
+        for batch in batches:
+            traced = model.trace(model.normalize(batch["image"].to(device)))
+            covariances.add(traced.regions.features, read(traced.pooled, traced.confounders))
     return covariances.eraser()
 
 

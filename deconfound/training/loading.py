@@ -88,6 +88,11 @@ def training_order(
     return order[:usable][rank::world_size]
 
 
+def steps_per_epoch(images: int, batch_size: int, world_size: int = 1) -> int:
+    """Return how many batches of :func:`training_order` every process sees in one epoch."""
+    return max(images // (batch_size * world_size), 1)
+
+
 def _told_apart(order: Sequence[int], images: int) -> list[int]:
     before: Counter[int] = Counter()
     drawn = []

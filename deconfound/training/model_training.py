@@ -9,11 +9,11 @@ from torch import nn
 
 from deconfound.training.adjusting import adjustment_by, read_images
 from deconfound.training.adjustment import Adjustment, AdjustmentSettings
-from deconfound.training.distributed import Fabric
+from deconfound.training.distributed import Fabric, by_the_first
 from deconfound.training.engine import fit
 from deconfound.training.fitting import fit_parts
 from deconfound.training.history import History
-from deconfound.training.loading import ImageDataset
+from deconfound.training.loading import ImageDataset, require_images
 from deconfound.training.priors import fit_prior
 from deconfound.training.progress import Watcher
 from deconfound.training.reading import Watch
@@ -70,9 +70,10 @@ class ModelTraining:
 
         Raises:
             ConfigurationError: as `fit_prior` and `read_images` do.
-            DataError: images that a part cannot be made of.
+            DataError: no images, or such that a part cannot be made of.
             RunFolderError: what was kept is damaged, or of other settings or images.
         """
+        require_images(self.train_set, "training")
         self.fabric.to_device(self.model)  # where it sees the images
         if self.reads_prior:
             fit_prior(self.model, self.train_set, progress)
@@ -88,9 +89,7 @@ class ModelTraining:
         if not self.fabric.broadcast(path.exists()):
             images, pack = self.train_set, self.model.pack
             told = read_images(self.adjusting, self.model, images, pack, progress)
-            if self.fabric.is_global_zero:
-                told.keep(path)
-            self.fabric.barrier()
+            by_the_first(self.fabric, lambda: told.keep(path))
         return WhatWasRead.kept(path, self.adjusting, self.train_set)
 
     def train(self, adjustment: Adjustment, watcher: Watcher | None = None) -> History:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deconfound.errors import RunFolderError
+from deconfound.training.files import write_json
 
 README = """\
 This folder is one run of deconfound.
@@ -28,7 +28,7 @@ models/<method>/                   the trained model: weights (safetensors), pro
 checkpoints/<method>/last.safetensors
                                    everything needed to go on after the last finished epoch
 checkpoints/<method>/best.safetensors
-                                   weights of the best epoch on held-out training-site patients
+                                   weights of the best epoch, by validation Dice
 refute/                            record and page of `deconfound refute`, once it was asked
 
 A killed run goes on where it stopped when the same command is given again with
@@ -134,5 +134,4 @@ def _fill(path: Path, config: Mapping[str, Any]) -> None:
     (path / "README.txt").write_text(README, encoding="utf-8")
     (path / "checkpoints").mkdir()
     (path / "metrics.jsonl").touch()
-    text = json.dumps(dict(config), indent=2, ensure_ascii=False) + "\n"
-    (path / "config.json").write_text(text, encoding="utf-8")
+    write_json(path / "config.json", dict(config))

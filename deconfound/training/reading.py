@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from deconfound.dictionaries.words import in_words
+from deconfound.evaluating import evaluating
 from deconfound.training.loading import ImageDataset
 from deconfound.types import Confounders
 
@@ -55,25 +56,23 @@ def embed(
         change: what is done to a picture first; nothing by default.
         rows: which images are looked at; all by default.
     """
-    was_training = model.training
-    model.eval()
     at_first_epoch(images)
     device = next(model.parameters()).device
     rows = range(len(images)) if rows is None else rows
     pooled, classes = [], []
-    for start in range(0, len(rows), batch):
-        some = rows[start : start + batch]
-        items = [images[row] for row in some]
-        shown = [
-            item["image"] if change is None else change(item, row)
-            for item, row in zip(items, some, strict=True)
-        ]
-        pictures = torch.stack(shown).to(device)
-        pooled.append(model.tower(model.normalize(pictures)).pooled.cpu())
-        classes += [int(item["class_index"]) for item in items]
-        if progress is not None:
-            progress(start + len(items), len(rows))
-    model.train(was_training)
+    with evaluating(model):
+        for start in range(0, len(rows), batch):
+            some = rows[start : start + batch]
+            items = [images[row] for row in some]
+            shown = [
+                item["image"] if change is None else change(item, row)
+                for item, row in zip(items, some, strict=True)
+            ]
+            pictures = torch.stack(shown).to(device)
+            pooled.append(model.tower(model.normalize(pictures)).pooled.cpu())
+            classes += [int(item["class_index"]) for item in items]
+            if progress is not None:
+                progress(start + len(items), len(rows))
     return torch.cat(pooled), torch.tensor(classes)
 
 

@@ -92,7 +92,12 @@ def difference(first: ScoresRow | None, second: ScoresRow | None) -> str:
     """Return how many points of Dice the second has over the first: ``+1.2``, ``−0.4``, ``0.0``."""
     if first is None or second is None:
         return "–"
-    points = round(100 * (second.mean.dice - first.mean.dice), 1)
+    return signed(second.mean.dice - first.mean.dice)
+
+
+def signed(difference: float) -> str:
+    """Write a difference of shares in points: ``+1.2``, ``−0.4``, ``0.0``."""
+    points = round(100 * difference, 1)
     return f"{points:+.1f}".replace("-", "−") if points else "0.0"
 
 

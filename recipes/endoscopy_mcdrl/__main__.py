@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from deconfound.cli import near, run
+from deconfound.cli import run
+from deconfound.errors import unknown_name
+from deconfound.training.extras import missing_extra
 
 COMMANDS = {
     "train": "train the methods on all sites but one, and report on that one",
@@ -29,11 +31,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if arguments else 2
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
-        print(near("command", name, list(COMMANDS)), file=sys.stderr)
+        print(f"error: {unknown_name('command', name, COMMANDS)}", file=sys.stderr)
         return 2
-    if name in ("table", "ablate", "figure"):
-        return run(lambda: getattr(import_module(".study.commands", __package__), name)(rest))
-    return run(lambda: import_module(f".{name}", __package__).main(rest))
+    return run(lambda: _command(name)(rest))
+
+
+def _command(name: str) -> Callable[[Sequence[str]], None]:
+    """Import a command, and with it what it needs.
+
+    Raises:
+        ConfigurationError: a library that it needs is not installed.
+    """
+    of_studies = name in ("table", "ablate", "figure")
+    module, function = (".study.commands", name) if of_studies else (f".{name}", "main")
+    try:
+        return getattr(import_module(module, __package__), function)
+    except ModuleNotFoundError as error:
+        raise missing_extra(str(error.name).partition(".")[0], f"the command {name}") from error
 
 
 def _usage() -> str:

@@ -10,6 +10,7 @@ import torch
 
 from deconfound import simulation
 from deconfound.data import (
+    BinaryMask,
     ClassMask,
     FolderDataset,
     JointAugment,
@@ -21,9 +22,10 @@ from deconfound.data import (
 from deconfound.data.memory import MemoryDataset
 from deconfound.errors import DataError, unknown_name
 from deconfound.packs import PromptPack
+from deconfound.training.reading import Watch
 
 from .config import RecipeConfig
-from .console import Progress, beginning_at
+from .console import beginning_at
 from .readers import discover
 
 ImageSet = FolderDataset | MemoryDataset
@@ -56,7 +58,7 @@ class Cohort:
         return tuple(site for site in self.sites if site != self.holdout)
 
 
-def assemble(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Cohort:
+def assemble(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort:
     """Render or read every image of the run.
 
     Args:
@@ -73,7 +75,7 @@ def assemble(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Coho
 
 
 def target_alone(
-    config: RecipeConfig, pack: PromptPack, progress: Progress
+    config: RecipeConfig, pack: PromptPack, progress: Watch
 ) -> tuple[ImageSet, str, tuple[str, ...]]:
     """Render or read one site, to evaluate on it; nothing has to be left to train on.
 
@@ -97,7 +99,7 @@ def target_alone(
     return stored, chosen, names
 
 
-def _rendered(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Cohort:
+def _rendered(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort:
     _check_classes(pack)
     sites = {site.name: site for site in simulation.SITES}
     holdout = _choose(config.holdout, list(sites))
@@ -164,7 +166,7 @@ def _subset(
     )
 
 
-def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Progress) -> Cohort:
+def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort:
     assert config.data is not None
     sites = discover(config.data, config.bgr)
     for site in sites:
@@ -202,12 +204,18 @@ def _stored(
     sites: Sequence[str],
     augment: JointAugment | None = None,
 ) -> FolderDataset:
-    """Return images from disk; in the multi-class task, masks of no named class hold 0 to K."""
+    """Return images from disk.
+
+    In the multi-class task, masks of no named class hold 0 to K, unless their reader knows better.
+    """
     samples = _spelled(samples, pack)
     multiclass = config.task == "multiclass"
     if multiclass:
-        rule = ClassMask(len(pack.class_names))
-        samples = [s if s.class_name else replace(s, mask_rule=rule) for s in samples]
+        usual, rule = BinaryMask(), ClassMask(len(pack.class_names))
+        samples = [
+            s if s.class_name or s.mask_rule != usual else replace(s, mask_rule=rule)
+            for s in samples
+        ]
     return FolderDataset(samples, config.image_size, pack.class_names, sites, augment, multiclass)
 
 

@@ -69,7 +69,8 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
             (several classes).
         lambda_contrast: weight of the contrastive loss.
         tau: temperature of the contrastive loss.
-        validation_share: share of the training sites' patients held out to choose the epoch.
+        validation_share: share of the training sites' frames held out, in whole patients, to
+            choose the epoch.
         oracle: choose the epoch by the held-out site itself, which nobody can do in practice;
             every result says so.
         frames_per_site: train and validate on at most that many frames of each site, spread evenly

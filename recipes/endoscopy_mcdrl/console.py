@@ -10,9 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from deconfound.training import is_main_process
+from deconfound.training.reading import Watch
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]
 
 
 def note(console: Console, text: str) -> None:
@@ -21,12 +21,12 @@ def note(console: Console, text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def beginning_at(progress: Progress, before: int, total: int) -> Progress:
+def beginning_at(progress: Watch, before: int, total: int) -> Watch:
     """Return the progress of one part of several: ``before`` were done, of ``total`` in all."""
     return lambda done, _: progress(before + done, total)
 
 
-def counting(console: Console, what: str, work: Callable[[Progress], T]) -> T:
+def counting(console: Console, what: str, work: Callable[[Watch], T]) -> T:
     """Do work that reports (done, total) behind a bar with the remaining time."""
     remaining = TimeRemainingColumn(compact=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), remaining)

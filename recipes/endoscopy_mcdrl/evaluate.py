@@ -59,7 +59,8 @@ def main(arguments: Sequence[str]) -> None:
     run = RunFolder.open(flags.run)
     models = {m: CausalSegmenter.from_pretrained(run.model_path(m)) for m in trained_methods(run)}
     pack = next(iter(models.values())).pack
-    config = _as_flagged(settings_of(run), flags)
+    settings = settings_of(run)
+    config = _as_flagged(settings, flags)
     images, site, sites = counting(
         Console(stderr=True), "images", lambda progress: target_alone(config, pack, progress)
     )
@@ -76,14 +77,22 @@ def main(arguments: Sequence[str]) -> None:
         )
         for method, model in models.items()
     ]
+    same = flags.data in (None, settings.data)
     held_out = _held_out(run) or sites[-1]  # by default the last one found
-    seen = flags.data is None and site.lower() != held_out.lower()
+    seen = site.lower() != held_out.lower() if same else _seen_elsewhere(settings)
     if flags.json:
         told = {"site": site, "seen_in_training": seen, **results_json(results)}
         print(json.dumps(told, indent=2))
     else:
-        remark = ", WHICH TRAINING SAW" if seen else ""
+        remark = {True: ", WHICH TRAINING SAW", None: ", which training may have seen"}.get(
+            seen, ""
+        )
         Console().print(results_table(results, title=f"On {site}{remark} (%)"))
+
+
+def _seen_elsewhere(settings: RecipeConfig) -> bool | None:
+    """Say whether training saw images of another folder: nobody knows, unless its were rendered."""
+    return False if settings.data is None else None
 
 
 def _as_flagged(config: RecipeConfig, flags: EvaluateFlags) -> RecipeConfig:
@@ -105,7 +114,7 @@ def _held_out(run: RunFolder) -> str | None:
     if not run.results_path.exists():
         return settings_of(run).holdout
     try:
-        return str(json.loads(run.results_path.read_text())["held_out"])
+        return str(json.loads(run.results_path.read_text(encoding="utf-8"))["held_out"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(
             f"{run.results_path}: expected the results of a run, could not read them ({error!r}); "

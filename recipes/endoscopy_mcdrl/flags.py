@@ -6,14 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import TypeVar
 
-from deconfound.training.extras import missing_extra
+import tyro
 
 from .config import RecipeConfig, load_profile
-
-try:
-    import tyro
-except ImportError as error:
-    raise missing_extra("tyro", "the command line") from error
 
 T = TypeVar("T")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from deconfound.packs import PromptPack
 from deconfound.rivals import Rival, rivals
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.distributed import Fabric
+from deconfound.training.loading import steps_per_epoch
 from deconfound.training.model_training import ModelTraining
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings
@@ -137,6 +137,11 @@ def configured(method: str, config: RecipeConfig, setting: Setting) -> RecipeCon
     return RecipeConfig.model_validate({**config.model_dump(), **changed})
 
 
+def intervenes(method: str) -> bool:
+    """Say whether a method is one of ours with an intervention, which starts late."""
+    return method in GRIDS and method != "mcdrl_without_cdrl"
+
+
 def loop_of(method: str, config: RecipeConfig) -> TrainingSettings:
     """Return the settings of one method's loop.
 
@@ -178,16 +183,17 @@ def build_criterion(
     model: CausalSegmenter,
     cohort: Cohort,
     setting: Setting | None = None,
+    processes: int = 1,
 ) -> nn.Module:
     """Return the objective of one method: the baseline's is the segmentation loss alone.
 
-    A rival whose loss comes on slowly is on when the training ends.
+    A rival whose loss comes on slowly is on when the training ends, which ``processes`` share.
     """
-    ours, intervenes = method in GRIDS, method != "mcdrl_without_cdrl"
+    ours = method in GRIDS
     loss = CausalLoss(
         model.prompts,
         segmentation=config.segmentation_loss,
-        lambda_causal=config.lambda_causal if ours and intervenes else 0.0,
+        lambda_causal=config.lambda_causal if intervenes(method) else 0.0,
         lambda_contrast=config.lambda_contrast if ours else 0.0,
         temperature=config.tau,
         lambda_lesion=config.lambda_lesion if method == "adjusted" else 0.0,
@@ -195,7 +201,7 @@ def build_criterion(
     if ours:
         return loss
     torch.manual_seed(config.seed)  # a rival's loss may have weights of its own
-    steps = config.epochs * math.ceil(len(cohort.train) / config.batch_size)
+    steps = config.epochs * steps_per_epoch(len(cohort.train), config.batch_size, processes)
     return _rival(method, setting, ramp_steps=steps).criterion(model, loss, len(cohort.sites))
 
 
@@ -211,7 +217,7 @@ def build_training(
     """Return the training of one method's model on a cohort, to be gone on with in ``run``."""
     return ModelTraining(
         model,
-        build_criterion(method, config, model, cohort, setting),
+        build_criterion(method, config, model, cohort, setting, fabric.world_size),
         cohort.train,
         cohort.validation,
         loop_of(method, config),

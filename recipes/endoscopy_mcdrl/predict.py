@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,13 @@ from rich.console import Console
 from deconfound import CausalSegmenter
 from deconfound.data import read_image
 from deconfound.errors import DataError, unknown_name
+from deconfound.files import write_whole
 from deconfound.overlap import predicted_mask
 from deconfound.training import RunFolder
 from deconfound.training.overlays import draw_fill, to_picture
+from deconfound.training.reading import Watch
 
-from .console import Progress, counting
+from .console import counting
 from .evaluate import settings_of, trained_methods
 from .flags import parse
 
@@ -65,16 +66,18 @@ def main(arguments: Sequence[str]) -> None:
     side = settings_of(run).image_size
     model = CausalSegmenter.from_pretrained(run.model_path(method))
     targets = _targets(flags)
-    pictures = [read_image(path, flags.channel_order) for path in flags.images]
+    for path in flags.images:  # looked at one by one: all of them may not fit into memory
+        read_image(path, flags.channel_order)
 
-    def work(progress: Progress) -> list[dict[str, object]]:
+    def work(progress: Watch) -> list[dict[str, object]]:
         written = []
-        for done, (source, picture) in enumerate(zip(flags.images, pictures, strict=True), 1):
+        for done, source in enumerate(flags.images, 1):
+            picture = read_image(source, flags.channel_order)
             mask = segment(model, picture, side)
             brightest = 255 if model.classes == 1 else 1
             told = _write(mask, brightest, picture, *targets[source])
             written.append({"image": str(source), **told})
-            progress(done, len(pictures))
+            progress(done, len(flags.images))
         return written
 
     written = counting(Console(stderr=True), "images", work)
@@ -120,9 +123,8 @@ def _write(
     mask: np.ndarray, scale: int, picture: np.ndarray, mask_path: Path, overlay_path: Path
 ) -> dict[str, object]:
     try:
-        mask_path.parent.mkdir(parents=True, exist_ok=True)
-        _save(Image.fromarray(mask.astype(np.uint8) * scale), mask_path)
-        _save(draw_fill(to_picture(picture), mask), overlay_path)
+        write_whole(mask_path, Image.fromarray(mask.astype(np.uint8) * scale).save)
+        write_whole(overlay_path, draw_fill(to_picture(picture), mask).save)
     except OSError as error:
         raise DataError(f"{mask_path}: cannot be written ({error.strerror or error})") from error
     return {
@@ -130,10 +132,3 @@ def _write(
         "overlay": str(overlay_path),
         "lesion_share": round(float((mask > 0).mean()), 4),
     }
-
-
-def _save(picture: Image.Image, path: Path) -> None:
-    """Write a picture whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    picture.save(partial, format="PNG")
-    os.replace(partial, path)

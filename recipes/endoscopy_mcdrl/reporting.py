@@ -21,7 +21,7 @@ from deconfound.training.report import ConfounderEntry
 from deconfound.training.what_was_read import WhatWasRead
 
 from .cohort import Cohort, ImageSet
-from .config import RecipeConfig, load_profile
+from .config import PROFILES, RecipeConfig, load_profile
 from .console import note
 from .methods import what_was_read
 from .parts import described, takes_layer
@@ -107,16 +107,20 @@ def _patients(sets: Sequence[ImageSet]) -> list[str] | None:
 
 
 def command(config: RecipeConfig, cohort: Cohort) -> str:
-    """Return the command that gives the numbers again, saying what differs from the profile."""
-    profile = load_profile(config.config)
+    """Return the command that gives the numbers again, saying what differs from the profile.
+
+    One's own profile is not read again: it may have changed since, or be gone.
+    """
+    name = config.config if (PROFILES / f"{config.config}.yaml").is_file() else "default"
+    profile = load_profile(name)
     words = [f"python -m {__package__} train"]
-    if config.config != "default":
-        words.append(f"--config {config.config}")
-    for name in RecipeConfig.model_fields:
-        value = getattr(config, name)
-        if name in ("config", "out", "resume", "holdout") or value == getattr(profile, name):
+    if name != "default":
+        words.append(f"--config {name}")
+    for field in RecipeConfig.model_fields:
+        value = getattr(config, field)
+        if field in ("config", "out", "resume", "holdout") or value == getattr(profile, field):
             continue
-        flag = RecipeConfig.flag(name)
+        flag = RecipeConfig.flag(field)
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:

@@ -16,9 +16,10 @@ from rich.table import Table
 
 from deconfound.data import LeakageReport, SharedPicture, SiteReport, check_leakage, check_site
 from deconfound.data.duplicates import BITS
+from deconfound.training.reading import Watch
 
 from .config import RecipeConfig
-from .console import Progress, beginning_at, counting
+from .console import beginning_at, counting
 from .flags import parse
 from .readers import Survey, survey
 
@@ -74,7 +75,7 @@ def _print_json(
 def _check(found: Survey) -> list[SiteReport]:
     total = sum(len(site.samples) for site in found.sites)
 
-    def look(progress: Progress) -> list[SiteReport]:
+    def look(progress: Watch) -> list[SiteReport]:
         reports, before = [], 0
         for site in found.sites:
             reports.append(check_site(site, beginning_at(progress, before, total)))

@@ -23,16 +23,17 @@ from deconfound.training import (
     results_json,
     results_table,
 )
-from deconfound.training.distributed import Fabric
+from deconfound.training.distributed import Fabric, by_the_first
 from deconfound.training.settings import HARMLESS
 
 from .cohort import Cohort, assemble
 from .config import RecipeConfig
 from .console import counting, note
 from .flags import parse_config
-from .methods import build_model, build_training, require_methods, title_of
+from .methods import build_model, build_training, intervenes, require_methods, title_of
 from .parts import require_parts
 from .reporting import Trained, report, unfamiliar
+from .unread import refuse_unread
 
 # What may differ between a run and its resumption.
 MAY_DIFFER = HARMLESS | {"resume", "out", "json_output", "pictures", "config"}
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str]) -> None:
     require_methods(config.methods)
     pack = PromptPack.load(config.pack)
     require_parts(config, pack)
+    refuse_unread(config)
     _introduce(config, pack, console)
     fabric = launch(config)
     out = fabric.broadcast(_place(config))  # a default holds the time, which processes read apart
@@ -55,8 +57,7 @@ def main(arguments: Sequence[str]) -> None:
     models = {method: build_model(method, config, pack) for method in config.methods}
     cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
     run = RunFolder.create(out, asked, config.resume, MAY_DIFFER, usual)
-    if fabric.is_global_zero:
-        sign(run, str(__package__))
+    by_the_first(fabric, lambda: sign(run, str(__package__)))
     note(console, f"sites      {cohort.source}")
     note(console, f"held out   {cohort.holdout}, which training never sees; epochs are chosen on")
     note(console, f"           {_chosen_on(config, cohort)}")
@@ -90,8 +91,7 @@ def _train_one(
         note(console, f"{title_of(method, config)}: {remark}")
     with TrainingProgress(console) as progress:
         history = training.train(adjustment, progress)
-    if fabric.is_global_zero:
-        model.save_pretrained(run.model_path(method))
+    by_the_first(fabric, lambda: model.save_pretrained(run.model_path(method)))
     result = evaluate(
         model,
         cohort.target,
@@ -129,11 +129,19 @@ def _introduce(config: RecipeConfig, pack: PromptPack, console: Console) -> None
     if remark := unfamiliar(config, pack):
         note(console, f"warning    {remark}")
     methods = ", ".join(title_of(m, config) for m in config.methods)
-    start = config.schedule.first_intervening_epoch + 1
     note(console, f"methods    {methods}: same seed ({config.seed}), same images, same budget")
-    note(console, f"epochs     {config.epochs} each; the intervention starts at epoch {start}")
+    note(console, f"epochs     {config.epochs} each{_start(config)}")
     if config.train_tower == "frozen" and config.lambda_contrast:
         note(console, "tower      frozen, so the contrastive loss is reported but moves nothing")
+
+
+def _start(config: RecipeConfig) -> str:
+    """Return when the intervention of our methods starts, in words; nothing where none has one."""
+    if not any(map(intervenes, config.methods)):
+        return ""
+    start = config.schedule.first_intervening_epoch + 1
+    when = f"starts at epoch {start}" if start <= config.epochs else "stays off"
+    return f"; the intervention {when}"
 
 
 def _chosen_on(config: RecipeConfig, cohort: Cohort) -> str:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from deconfound.errors import DeconfoundError
-from deconfound.vlm.loading import MINI_FOLDER
+from deconfound.cli import run
 
 from .settings import Settings
 
@@ -18,12 +17,7 @@ from .settings import Settings
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; what the user can mend is one sentence and status 2."""
     options = _parser().parse_args(arguments)
-    try:
-        options.run_command(options)
-    except DeconfoundError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run(lambda: options.run_command(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,8 +30,8 @@ def _parser() -> argparse.ArgumentParser:
         kind = type(field.default)
         train.add_argument(flag, type=kind, default=field.default, help="%(default)s")
     train.add_argument("--run", type=Path, default=Path("runs/mini_vlm"), help="%(default)s")
-    train.add_argument("--out", type=Path, default=MINI_FOLDER, help="where the model is written")
-    train.add_argument("--threads", type=int, default=None, help="of one process")
+    train.add_argument("--out", type=Path, help="where the model is written; RUN/model by default")
+    train.add_argument("--threads", type=int, help="of each process; 1 by default if several")
     train.set_defaults(run_command=_train)
 
     evaluate = commands.add_parser("evaluate", help="zero-shot figures on unseen renders")
@@ -58,7 +52,8 @@ def _train(options: argparse.Namespace) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
-    print(f"wrote {train(settings, options.run, options.out)}")
+    out = options.out or options.run / "model"
+    print(f"wrote {train(settings, options.run, out, options.threads or 1)}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -123,12 +123,6 @@ def forget_unread_words(clip: Any, tokenizer: Any) -> None:
 
 def export(clip: nn.Module, folder: Path) -> None:
     """Write configuration and float16 weights, each file whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     half = {name: value.half().contiguous() for name, value in clip.state_dict().items()}
-    write_atomically(folder / "open_clip_model.safetensors", lambda path: _save(half, path))
+    write_atomically(folder / "open_clip_model.safetensors", lambda path: save_file(half, path))
     write_json(folder / "open_clip_config.json", {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS})
-
-
-def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    save_file(tensors, path)
-    path.chmod(0o644)  # safetensors keeps what it writes to its owner; a package is for everyone

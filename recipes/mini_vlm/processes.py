@@ -11,27 +11,65 @@ from typing import Any
 
 import torch
 from torch import distributed, nn
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing import get_context
+from torch.multiprocessing.spawn import ProcessException, ProcessExitedException, spawn
+
+from deconfound.errors import DeconfoundError, RunFolderError
 
 
-def launch(work: Callable[..., None], processes: int, run: Path, *arguments: Any) -> None:
-    """Call ``work(rank, *arguments)`` in every process; with one process, here."""
+def launch(
+    work: Callable[..., None], processes: int, threads: int, run: Path, *arguments: Any
+) -> None:
+    """Call ``work(rank, *arguments)`` in every process; with one process, here.
+
+    Args:
+        work: what is done.
+        processes: how many.
+        threads: of each, if there are several.
+        run: folder in which they meet.
+        arguments: of ``work``, the rank aside.
+
+    Raises:
+        DeconfoundError: as a process raised it.
+        RunFolderError: a process was ended from outside.
+    """
     if processes == 1:
         work(0, *arguments)
         return
     meeting = run / "meeting"
     meeting.unlink(missing_ok=True)
-    spawn(_join, (work, processes, meeting, arguments), processes)
+    errors = get_context("spawn").SimpleQueue()
+    try:
+        spawn(_join, (work, processes, threads, meeting, errors, arguments), processes)
+    except ProcessException as failed:
+        if not errors.empty():
+            raise errors.get() from failed
+        if isinstance(failed, ProcessExitedException):
+            raise RunFolderError(
+                f"{run}: expected every process to finish, found that {failed}; the same command "
+                f"goes on from the last checkpoint"
+            ) from failed
+        raise
 
 
 def _join(
-    rank: int, work: Callable[..., None], processes: int, meeting: Path, arguments: tuple[Any, ...]
+    rank: int,
+    work: Callable[..., None],
+    processes: int,
+    threads: int,
+    meeting: Path,
+    errors: Any,
+    arguments: tuple[Any, ...],
 ) -> None:
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     distributed.init_process_group(
         "gloo", init_method=f"file://{meeting.resolve()}", rank=rank, world_size=processes
     )
-    work(rank, *arguments)
+    try:
+        work(rank, *arguments)
+    except DeconfoundError as error:
+        errors.put(error)  # spawn would hand on its traceback as text
+        raise
     distributed.destroy_process_group()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from deconfound.errors import RunFolderError
+from deconfound.training.placing import refuse_unwritable
 
 from .optimizer import require_muon
 from .processes import launch
@@ -23,25 +24,28 @@ SAVE_EVERY = 120.0
 """Steps between lines of the log, seconds between checkpoints."""
 
 
-def train(settings: Settings, run: Path, out: Path) -> Path:
+def train(settings: Settings, run: Path, out: Path, threads: int = 1) -> Path:
     """Render, train and export; a run that was stopped goes on where it was.
 
     Args:
         settings: what decides the weights.
         run: folder of the checkpoint, the log and the rendered pictures.
         out: folder of the exported model.
+        threads: of each process, if there are several.
 
     Returns:
         ``out``.
 
     Raises:
         ConfigurationError: this version of torch lacks the optimiser.
-        RunFolderError: ``run`` cannot be written, or holds a run with other settings.
+        RunFolderError: ``run`` or ``out`` cannot be written, ``run`` holds a run with other
+            settings, or a process was ended.
     """
     require_muon()
+    refuse_unwritable(out)
     _prepare(run, settings)
     _render(settings, run)
-    launch(_work, settings.processes, run, settings, run, out)
+    launch(_work, settings.processes, threads, run, settings, run, out)
     return out
 
 

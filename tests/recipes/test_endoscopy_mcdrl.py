@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from recipes.endoscopy_mcdrl import reporting
+from recipes.endoscopy_mcdrl import reporting, train
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig, load_profile
 from tests.recipes.discs import manifest
@@ -77,6 +81,7 @@ def test_evaluate_on_one_site_of_ones_own(run: Path, tmp_path, capsys) -> None:
     assert main(["evaluate", str(run), "--data", str(path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["site"], told["methods"][0]["rows"][0]["images"]) == ("site0", 4)
+    assert told["seen_in_training"] is False, "training saw rendered images alone"
     assert main(["evaluate", str(run), "--batch-size", "0"]) == 2
     assert "batch_size" in capsys.readouterr().err
 
@@ -195,6 +200,10 @@ def test_train_on_a_manifest(task: str, tiny_weights, tmp_path, capsys) -> None:
     assert main(["train", *SMALLER, *flags, *out]) == 0
     (result,) = json.loads(capsys.readouterr().out)["methods"]
     assert result["rows"][0]["images"] == 4
+    (tmp_path / "other").mkdir()
+    other = ["--data", str(manifest(tmp_path / "other", sites=1))]
+    assert main(["evaluate", str(tmp_path / "run"), *other, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["seen_in_training"] is None, "nobody knows"
 
 
 def test_sites_says_what_is_there_and_what_is_wrong(tmp_path, capsys) -> None:
@@ -341,12 +350,45 @@ def test_multiclass_masks_of_ones_own_hold_one_to_k(tiny_weights, tmp_path, caps
     assert main(["train", *SMALLER, *flags, "--out", str(tmp_path / "run")]) == 0
 
 
+def test_a_missing_library_is_one_sentence() -> None:
+    code = (
+        "import sys; sys.modules['tyro'] = None\n"
+        "from recipes.endoscopy_mcdrl.__main__ import main; sys.exit(main(['sites']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the command sites needs tyro, which is not installed; ")
+
+
+def test_the_command_of_a_run_outlives_its_profile(tmp_path) -> None:
+    path, cohort = tmp_path / "mine.yaml", SimpleNamespace(holdout="site 1")
+    path.write_text("epochs: 7\n")
+    config = load_profile(str(path))
+    path.unlink()
+    program = "python -m recipes.endoscopy_mcdrl train"
+    assert reporting.command(config, cohort).startswith(f"{program} --epochs 7 ")
+    paper = load_profile("paper")
+    assert reporting.command(paper, cohort) == f"{program} --config paper --holdout 'site 1'"
+
+
 def test_unknown_commands_and_help(capsys) -> None:
     assert main(["trian"]) == 2
     assert "did you mean train?" in capsys.readouterr().err
     assert main([]) == 2
     assert main(["--help"]) == 0
     assert "predict" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"methods": ["mcdrl"]}, "; the intervention starts at epoch 3"),
+        ({"methods": ["mcdrl"], "intervention_start": 1.0}, "; the intervention stays off"),
+        ({"methods": ["baseline", "mcdrl_without_cdrl"]}, ""),
+    ],
+)
+def test_what_is_said_of_the_interventions_start(settings: dict[str, Any], words: str) -> None:
+    assert train._start(RecipeConfig.model_validate({"epochs": 8, **settings})) == words
 
 
 def test_the_paper_profile_is_the_papers(tmp_path) -> None:

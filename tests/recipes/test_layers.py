@@ -26,6 +26,7 @@ from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig, load_profile
 from recipes.endoscopy_mcdrl.methods import build_model, title_of
 from recipes.endoscopy_mcdrl.parts import described, require_parts
+from recipes.endoscopy_mcdrl.unread import refuse_unread
 from tests.training.test_fitting import images
 
 PACK = PromptPack.load("endoscopy")
@@ -232,6 +233,37 @@ def test_what_does_not_exist_or_does_not_fit_is_one_sentence(settings, words) ->
     with pytest.raises((ConfigurationError, UnknownNameError)) as refused:
         require_parts(config(**settings), PACK)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"frames_per_site": 20}, "--frames-per-site 20: expected images of one's own, found no"),
+        ({"data": "x", "scenes": 3}, "--scenes 3: expected rendered sites, found --data x; leave"),
+        ({"data": "x", "images_per_site": 8}, "--images-per-site 8: expected rendered sites"),
+        ({"data": "x", "correlation": 1.0}, "--correlation 1.0: expected rendered sites"),
+        ({"lambda_lesion": 0.5}, "--lambda-lesion 0.5: expected several lesions to tell apart"),
+        ({"methods": ["baseline", "mcdrl_literal"], "merge": "add"}, "found mcdrl_literal, which"),
+    ],
+)
+def test_a_flag_that_nothing_would_read_is_refused(settings, words) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        refuse_unread(RecipeConfig.model_validate(settings))
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"data": "x", "frames_per_site": 20, "images_per_site": 140},
+        {"scenes": 3, "images_per_site": 8, "lambda_lesion": 0.5, "task": "multiclass"},
+        {"methods": ["mcdrl", "mcdrl_literal"], "merge": "add"},
+        {"methods": ["mcdrl_literal"], "merge": "replace"},
+    ],
+)
+def test_a_flag_that_is_read_is_not(settings) -> None:
+    refuse_unread(RecipeConfig.model_validate(settings))
 
 
 def test_it_is_refused_before_anything_is_made(tiny_weights, tmp_path, capsys) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,6 +31,7 @@ from recipes.mini_vlm.model import (
     normalize,
 )
 from recipes.mini_vlm.objective import Objective
+from recipes.mini_vlm.processes import launch
 from recipes.mini_vlm.renders import PARTNER, Mixture, Renders, draw_causes, draw_renders
 from recipes.mini_vlm.settings import Settings
 from recipes.mini_vlm.train import train
@@ -242,6 +245,34 @@ def test_two_processes_train_and_export(tmp_path: Path) -> None:
     assert load(tmp_path / "out").embed_dim == load("mini").embed_dim
     log = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in log] == [2]
+
+
+def fails_in_one_process(rank: int, threads: int, error: BaseException) -> None:
+    assert torch.get_num_threads() == threads
+    if rank == 1:
+        raise error
+    time.sleep(60)  # as one waits for the others' gradients
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RunFolderError("x: cannot be written"), "^x: cannot be written$"),
+        (SystemExit(9), "expected every process to finish, found that process 1 terminated"),
+    ],
+)
+def test_what_ends_one_of_several_processes_is_one_sentence(
+    error: BaseException, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RunFolderError, match=words):
+        launch(fails_in_one_process, 2, 2, tmp_path, 2, error)
+
+
+def test_a_trial_leaves_the_bundled_model_alone(tmp_path: Path, monkeypatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr("recipes.mini_vlm.train.train", lambda *given: told.extend(given))
+    assert main(["train", "--run", str(tmp_path)]) == 0
+    assert told[1:] == [tmp_path, tmp_path / "model", 1]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from deconfound.dictionaries import dictionaries
 from deconfound.encoders.level_interventions import FeatureStatistics, level_interventions
 from deconfound.errors import ConfigurationError, DeconfoundWarning
 from deconfound.packs import PromptPack
+from deconfound.rivals.reversal import SiteAdversary
 from deconfound.training.progress import Silent
 from recipes.endoscopy_mcdrl import train
 from recipes.endoscopy_mcdrl.__main__ import main
@@ -26,14 +27,15 @@ from tests.recipes.discs import manifest
 from tests.tiny import tiny_vlm
 
 QUICK = ["--epochs", "1", "--image-size", "64", "--batch-size", "8", "--depth", "1", "--heads", "4",
-         "--images-per-site", "8", "--decoder", "Linknet"]  # fmt: skip
+         "--decoder", "Linknet"]  # fmt: skip
 PACK = PromptPack.load("endoscopy")
 LATER = ("dictionary", "level_intervention", "calibrate", "intervention", "estimator", "average",
          "prior")  # fmt: skip
 
 
 def asked(weights: Path, out: Path, *more: str) -> list[str]:
-    return ["train", *QUICK, "--vlm", str(weights), "--out", str(out), *more]
+    few = [] if "--data" in more else ["--images-per-site", "8"]
+    return ["train", *QUICK, *few, "--vlm", str(weights), "--out", str(out), *more]
 
 
 @pytest.mark.parametrize(
@@ -194,3 +196,16 @@ def test_a_rivals_loss_starts_the_same_whatever_was_trained_before(tmp_path) -> 
         starts.append(torch.cat([weight.flatten() for weight in criterion.parameters()]))
     assert starts[0].numel()
     assert torch.equal(*starts)
+
+
+def test_a_rivals_ramp_ends_with_its_training(tmp_path) -> None:
+    few = {"image_size": 64, "images_per_site": 16, "epochs": 3, "batch_size": 20}
+    config = load_profile("default").model_copy(update=few)
+    cohort = assemble(config, PACK, lambda *done: None)
+    model = CausalSegmenter("Linknet", vlm=tiny_vlm(), selector="all", intervention="identity")
+    whole_batches = len(cohort.train) // 20
+    assert len(cohort.train) % 20, "the rest is left out of an epoch"
+    for processes, steps in {1: 3 * whole_batches, whole_batches: 3}.items():
+        criterion = build_criterion("dann", config, model, cohort, processes=processes)
+        (adversary,) = (m for m in criterion.modules() if isinstance(m, SiteAdversary))
+        assert adversary.ramp_steps == steps

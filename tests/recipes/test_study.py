@@ -332,6 +332,43 @@ def test_two_processes_do_not_train_one_cell(tmp_path, tiny_weights, monkeypatch
     assert "another process is at it; waiting" in capsys.readouterr().err
 
 
+def finished(settings: StudySettings, holdout: str = SITES[0]) -> tuple[Store, Cell]:
+    """A study of one cell that was never trained."""
+    cell, store = Cell("baseline", "mini", holdout), Store.prepare(settings)
+    store.finish(CellRecord(cell, 0.5, 0, 1.0, 1.0, "cpu"), made_up({"baseline": 0.5}))
+    return store, cell
+
+
+def test_two_commands_do_not_write_one_table_at_a_time(tmp_path, tiny_weights):
+    settings = tiny(tmp_path, tiny_weights)
+    store, _ = finished(settings)
+    with ThreadPoolExecutor(2) as pool:
+        with store.writing():
+            others = [pool.submit(Store.prepare, settings), pool.submit(store.collect)]
+            for other in others:
+                with pytest.raises(TimeoutError):
+                    other.result(timeout=0.3)
+            assert not (settings.out / "results.parquet").exists()
+        for other in others:
+            other.result(timeout=30)
+    assert (settings.out / "results.parquet").exists()
+
+
+def test_what_a_kill_left_of_a_finished_cells_training_is_deleted(tmp_path, tiny_weights):
+    store, cell = finished(tiny(tmp_path, tiny_weights))
+    (store.path(cell) / "work").mkdir()  # killed right after cell.json
+    store.collect()
+    assert not (store.path(cell) / "work").exists()
+
+
+def test_a_figure_is_kept_whatever_its_site_is_called(tmp_path, tiny_weights):
+    store, cell = finished(tiny(tmp_path, tiny_weights), "Rome/Milan: 1st")
+    figure, _ = figures._axes(1, 1, 1.0)
+    path = figures._save(figure, store, f"tsne-{cell.holdout}")
+    assert path == store.folder / "figures" / "tsne-Rome-Milan-1st.png"
+    assert path.exists()
+
+
 def test_seconds_count_what_was_trained_before_a_kill(tmp_path, tiny_weights, monkeypatch):
     settings = tiny(tmp_path, tiny_weights)
     cell = Cell("baseline", str(tiny_weights), SITES[0])

@@ -18,7 +18,14 @@ from lightning.fabric.accelerators import cuda
 from lightning.fabric.utilities.rank_zero import rank_zero_info
 from safetensors.torch import load_file
 
-from deconfound.training.distributed import Fabric, deterministic, gather_counts, launch
+from deconfound.errors import DeconfoundError, RunFolderError
+from deconfound.training.distributed import (
+    Fabric,
+    by_the_first,
+    deterministic,
+    gather_counts,
+    launch,
+)
 from deconfound.training.evaluation import evaluate
 from deconfound.training.processes import global_rank, is_main_process
 from deconfound.training.run_folder import RunFolder
@@ -89,6 +96,25 @@ class TwoProcesses:
 
     def to_device(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_where_the_first_process_fails_none_is_left_waiting(rank: int) -> None:
+    error = RunFolderError("no space")
+
+    class OneOfTwo(TwoProcesses):
+        is_global_zero = rank == 0
+
+        def broadcast(self, found: DeconfoundError | None) -> DeconfoundError | None:
+            assert found is (error if rank == 0 else None)
+            return error
+
+    def work() -> None:
+        assert rank == 0, "it is done once"
+        raise error
+
+    with pytest.raises(RunFolderError, match="no space"):
+        by_the_first(OneOfTwo(), work)  # type: ignore[arg-type]
 
 
 def test_counts_are_padded_and_gathered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from deconfound.errors import ConfigurationError, DataError, RunFolderError
+from deconfound.training import checkpoint
 from deconfound.training.engine import fit
 from deconfound.training.history import EpochRecord, History
 from deconfound.training.loading import batches
@@ -345,6 +347,37 @@ def test_a_run_goes_on_on_another_accelerator(
     assert [record.epoch for record in history.records] == list(range(5))
 
 
+def test_another_number_of_processes_cannot_resume(
+    run: RunFolder, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--devices auto` is the same setting wherever it is given."""
+    save = checkpoint.save_state
+    monkeypatch.setattr(checkpoint, "save_state", lambda *given: save(*given[:-1], processes=2))
+    train(run, settings)
+    with pytest.raises(RunFolderError, match=r"of number of processes \(2 then, 1 now\); give"):
+        train(run, settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda header: header.update(format=2), "its format is 2, not 1"),
+        (lambda header: header["records"][0].pop("seconds"), "no 'seconds'"),
+    ],
+)
+def test_a_checkpoint_of_another_version_is_one_sentence(
+    run: RunFolder, settings: TrainingSettings, change: Callable[[Any], None], words: str
+) -> None:
+    train(run, settings)
+    path = run.last_checkpoint("model")
+    with safe_open(path, "pt") as file:
+        header = json.loads(file.metadata()["deconfound"])
+    change(header)
+    save_file(load_file(path), path, {"deconfound": json.dumps(header)})
+    with pytest.raises(RunFolderError, match=rf"could not read it \({words}\); restore the file"):
+        train(run, settings)
+
+
 def test_another_model_cannot_resume(run: RunFolder, settings: TrainingSettings) -> None:
     train(run, settings)
     sets = {"train_set": Disks(8, classes=3), "val_set": Disks(4, classes=3)}
@@ -372,7 +405,8 @@ def test_a_checkpoint_that_cannot_be_written_is_one_sentence(
     run: RunFolder, settings: TrainingSettings, name: str
 ) -> None:
     path = getattr(run, name)("model")
-    path.with_name(f".{path.name}.partial").mkdir(parents=True)
+    path.parent.mkdir(parents=True)
+    path.with_name(f".{path.name}.partial").write_text("a file in the way")
     settings = settings.model_copy(update={"intervention_start": 0.0})
     with pytest.raises(RunFolderError, match=rf"{path.name}: cannot be written \(.*\); free some"):
         train(run, settings)

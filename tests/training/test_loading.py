@@ -12,6 +12,7 @@ from deconfound.training.loading import (
     batches,
     derived_seed,
     evaluation_order,
+    steps_per_epoch,
     training_order,
 )
 
@@ -29,6 +30,8 @@ def test_processes_share_full_batches_without_repetition(
     assert len(set(seen)) == len(seen)
     assert set(seen) <= set(range(images))
     assert len({len(order) for order in orders}) == 1
+    if images >= world:
+        assert steps_per_epoch(images, size, world) == -(-len(orders[0]) // size)
     if images >= size * world:
         assert len(orders[0]) == size * (images // (size * world))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from deconfound import CausalLoss, CausalSegmenter
 from deconfound.data.memory import MemoryDataset
-from deconfound.errors import RunFolderError
+from deconfound.errors import DataError, RunFolderError
 from deconfound.training import ModelTraining, RunFolder, TrainingSettings, launch
 from deconfound.training.adjusting import adjustment_by, build_adjustment, read_images
 from deconfound.training.adjustment import AdjustmentSettings
@@ -79,6 +80,12 @@ def cut(tmp_path: Path) -> Path:
     return one.run.path
 
 
+def test_a_training_without_images_is_one_sentence(tmp_path) -> None:
+    one = replace(training(tmp_path / "run"), train_set=[])
+    with pytest.raises(DataError, match="the training set has 0 images, at least 1 are needed"):
+        one.prepare()
+
+
 def test_a_resumed_training_reads_nothing_again(cut, tmp_path, monkeypatch) -> None:
     whole = weights_after(training(tmp_path / "whole"))
     for module in ("adjusting", "surroundings", "calibrating"):
@@ -97,6 +104,23 @@ def test_a_resumed_training_goes_by_the_weights_that_were_kept(cut) -> None:
     assert adjustment.sampling_weights.tolist() == told["weights"]
     assert [step.probability for step in adjustment.doing] == [0.25]
     assert adjustment.notes == ("read",)
+
+
+def test_a_resumed_training_goes_by_the_prior_that_it_began_with(tmp_path, monkeypatch) -> None:
+    """P(z) is read again, on another processor to other bits; the checkpoint holds the first."""
+    whole = replace(training(tmp_path / "whole"), reads_prior=True)
+    expected = weights_after(whole)
+    one = replace(training(tmp_path / "cut"), reads_prior=True)
+    with pytest.raises(Killed):
+        one.train(one.prepare(), KilledAfterAnEpoch())
+    again = replace(training(tmp_path / "cut"), reads_prior=True)
+    monkeypatch.setattr(
+        "deconfound.training.model_training.fit_prior",
+        lambda model, *_: model.dictionary.weigh(
+            torch.arange(1.0, 1 + len(model.dictionary.prior))
+        ),
+    )
+    assert same(expected, weights_after(again))
 
 
 def test_what_is_kept_is_what_was_read_to_the_last_bit(tmp_path) -> None:

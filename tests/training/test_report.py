@@ -25,6 +25,7 @@ from deconfound.training.report import (
     render_report,
     write_report,
 )
+from deconfound.training.report.figures import curve_panels
 from deconfound.training.table import EMPTY_MASKS
 
 CONFOUNDERS = (
@@ -288,6 +289,19 @@ def test_bars_are_grouped_and_to_scale(context: ReportContext) -> None:
     assert widths == pytest.approx(
         [100 * w / (1.05 * 0.7) for w in (0.2, 0.3, 0.5, 0.0, 0.3, 0.7)], abs=0.01
     )
+
+
+def test_a_dice_of_nothing_is_drawn(context: ReportContext) -> None:
+    """A loss of exactly 0 was not computed; a Dice of 0 was."""
+    lost = History(tuple(replace(each, val_dice=0.0) for each in context.histories[0].records))
+    panel = curve_panels(replace(context, histories=(lost, context.histories[1])))[0]
+    assert panel.alt == "Validation Dice from first to last epoch: baseline 0 to 0, mcdrl 50 to 75"
+
+
+def test_an_oracles_curve_says_whose_dice_it_is(context: ReportContext) -> None:
+    for oracle, words in ((False, "training sites' held-out patients"), (True, "Site E itself")):
+        panel = curve_panels(replace(context, oracle=oracle))[0]
+        assert panel.caption == f"percent, {words}"
 
 
 def test_curves_mark_the_start_and_leave_out_what_was_not_computed(context: ReportContext) -> None:

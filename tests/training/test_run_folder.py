@@ -54,6 +54,19 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     assert RunFolder.create(tmp_path / "run", CONFIG).config == CONFIG
 
 
+def test_an_empty_folder_is_no_run_before_its_settings_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr("os.fsync", killed)  # while config.json is written
+    with pytest.raises(KeyboardInterrupt):
+        RunFolder.create(tmp_path / "run", CONFIG)
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
 def test_an_occupied_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("years of work")

@@ -11,6 +11,7 @@ from torch import Tensor
 from deconfound.encoders.level_interventions.base import Observation
 from deconfound.encoders.level_interventions.statistics import FeatureStatistics
 from deconfound.errors import ConfigurationError
+from deconfound.evaluating import evaluating
 from deconfound.types import Confounders
 
 Read = Callable[[Tensor, Confounders], Tensor]
@@ -34,17 +35,15 @@ def observe_levels(
     seen: list[list[Tensor]] = []
     # A hook sees exactly what the layer will see, with the model's own resizing in front of it.
     hook = model.level_intervention.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    training = model.training
-    model.eval()
     try:
-        for batch in loader:
-            with torch.no_grad():
-                traced = model.trace(model.normalize(batch["image"].to(device)))
-                posterior = read(traced.pooled, traced.confounders)
-            yield seen.pop(), posterior
+        with evaluating(model):
+            for batch in loader:
+                with torch.no_grad():
+                    traced = model.trace(model.normalize(batch["image"].to(device)))
+                    posterior = read(traced.pooled, traced.confounders)
+                yield seen.pop(), posterior
     finally:
         hook.remove()
-        model.train(training)
 
 
 def logits_under_each(model: Any, images: Tensor) -> Tensor:

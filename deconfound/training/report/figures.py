@@ -30,8 +30,7 @@ except ImportError as error:
 #: Longer side of an embedded picture, in pixels.
 PICTURE_SIZE = 320
 
-CURVES = (
-    ("val_dice", "Validation Dice", "percent, training sites' held-out patients"),
+LOSSES = (
     ("loss", "Training loss", "weighted sum of the terms below"),
     ("seg", "Segmentation loss", "unweighted"),
     ("causal", "Causal loss", "unweighted"),
@@ -41,27 +40,38 @@ CURVES = (
 
 def curve_panels(context: ReportContext) -> list[Panel]:
     """Draw validation Dice and every loss term that is not zero throughout."""
-    panels = []
-    for name, title, caption in CURVES:
+    if not context.histories:
+        return []
+    of = f"{context.held_out} itself" if context.oracle else "training sites' held-out patients"
+    dice = [100 * history.curve("val_dice") for history in context.histories]
+    kept = [history.best.epoch for history in context.histories]
+    panels = [_curve_panel(context, "Validation Dice", f"percent, {of}", dice, kept)]
+    for name, title, caption in LOSSES:
         curves = [_computed(history.curve(name)) for history in context.histories]
-        if all(np.isnan(curve).all() for curve in curves):
-            continue
-        scale = 100.0 if name == "val_dice" else 1.0
-        starts = [h.first_intervening_epoch for h in context.histories]
-        start = next((epoch for epoch in starts if epoch), None)
-        kept = [h.best.epoch for h in context.histories] if name == "val_dice" else []
-        drawn = _curves([scale * curve for curve in curves], start, kept)
-        ends = ", ".join(
-            f"{result.method} {scale * told[0]:.3g} to {scale * told[-1]:.3g}"
-            for result, curve in zip(context.results, curves, strict=True)
-            if len(told := curve[np.isfinite(curve)])
-        )
-        panels.append(Panel(title, caption, drawn, f"{title} from first to last epoch: {ends}"))
+        if not all(np.isnan(curve).all() for curve in curves):
+            panels.append(_curve_panel(context, title, caption, curves))
     return panels
 
 
+def _curve_panel(
+    context: ReportContext,
+    title: str,
+    caption: str,
+    curves: Sequence[np.ndarray],
+    kept: Sequence[int] = (),
+) -> Panel:
+    starts = [history.first_intervening_epoch for history in context.histories]
+    drawn = _curves(curves, next((epoch for epoch in starts if epoch), None), kept)
+    ends = ", ".join(
+        f"{result.method} {told[0]:.3g} to {told[-1]:.3g}"
+        for result, curve in zip(context.results, curves, strict=True)
+        if len(told := curve[np.isfinite(curve)])
+    )
+    return Panel(title, caption, drawn, f"{title} from first to last epoch: {ends}")
+
+
 def _computed(curve: np.ndarray) -> np.ndarray:
-    """Leave out the epochs in which a term was not computed: it is exactly 0 there."""
+    """Leave out the epochs in which a loss was not computed: it is exactly 0 there."""
     return np.where(curve == 0, np.nan, curve)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from deconfound.training.comparison import PairedDifference
 from deconfound.training.metrics import MethodResult
 from deconfound.training.report.context import Example, ReportContext
+from deconfound.training.table import signed
 
 #: Total variation below which attention tells next to nothing apart.
 NEAR_PRIOR = 0.05
@@ -58,12 +59,6 @@ def _points(difference: float) -> str:
     if points == 0:
         return "no difference"
     return f"{points} points {'more' if difference > 0 else 'fewer'}"
-
-
-def signed(difference: float) -> str:
-    """Write a difference of shares in points: ``+1.2``, ``−0.4``, ``0.0``."""
-    points = round(100 * difference, 1)
-    return f"{points:+.1f}".replace("-", "−") if points else "0.0"
 
 
 def _classes(first: MethodResult, last: MethodResult) -> str:

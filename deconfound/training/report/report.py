@@ -13,7 +13,7 @@ from deconfound.training.files import write_text
 from deconfound.training.overlays import PALETTE
 from deconfound.training.report.context import Example, ReportContext
 from deconfound.training.report.page import HOME, fill
-from deconfound.training.report.reading import reading, signed
+from deconfound.training.report.reading import reading
 from deconfound.training.table import (
     EMPTY_MASKS,
     METRICS,
@@ -21,6 +21,7 @@ from deconfound.training.table import (
     difference,
     percent,
     row_keys,
+    signed,
 )
 
 if TYPE_CHECKING:

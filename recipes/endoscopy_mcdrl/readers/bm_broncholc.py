@@ -66,25 +66,24 @@ class _Tally:
     anatomy: Counter[str] = field(default_factory=Counter)
 
 
-def read(folder: Path, channel_order: ChannelOrder | None = None) -> list[Site]:
+def read(folder: Path) -> list[Site]:
     """Read ``{Lung_cancer,Non_lung_cancer}/imgs/<patient>/<video>/<image>.png``.
 
     The polygons of ``annotation.json`` (or ``annotations.json``) are filled and united when an
     image is read; ``labels.json`` names what they show. Both lie in each of the two folders, or
     once beside them. The patient is the group; ``objects.json`` repeats the folders and is not
     needed. An image without a lesion's outline is a lesion-free frame. Its class is the one class
-    that all its lesions map to by `LESIONS`, and unknown otherwise.
+    that all its lesions map to by `LESIONS`, and unknown otherwise. Where the folder's name
+    contains "BGR", its files hold blue first: nothing in such a copy says so.
 
     Args:
         folder: any folder.
-        channel_order: of the files; "bgr" by default where the folder's name contains "BGR", as
-            nothing in such a copy says so, "rgb" otherwise.
     """
     parts = [subfolder(folder, name) for name in ("Lung_cancer", "Non_lung_cancer")]
     places = [part for part in parts if part is not None and subfolder(part, "imgs")]
     if not places:
         return []
-    order = channel_order or ("bgr" if is_named(folder, "bgr") else "rgb")
+    order: ChannelOrder = "bgr" if is_named(folder, "bgr") else "rgb"
     samples: list[Sample] = []
     problems: list[str] = []
     tally = _Tally()

@@ -12,25 +12,25 @@ from .base import Reader, is_named
 
 NAME = "Laryngoscope8"
 
-# What the release calls its images, and the pack's class of each; None is a finding that the pack
-# has no class for. A name that is not here is taken for a class of the pack.
+# What the release calls its images, and the pack's class of each; None is no lesion. A name that
+# is in neither of these is taken for a class of the pack.
 CLASSES: dict[str, str | None] = {
     "glottic cancer": "tumor",
     "polyps": "polyp",
     "nodules": "nodule",
     "cyst": "cyst",
-    "granuloma": None,
-    "leukoplakia": None,
-    "reinke's edema": None,
     "normal": None,
 }
+NO_CLASS = ("granuloma", "leukoplakia", "reinke's edema")
+"""Lesions that the pack has no class for."""
 
 
 def read(folder: Path) -> list[Site]:
     """Read one's own masks through ``manifest.csv`` with ``image, mask[, group][, class]``.
 
     Only a folder that is named after the dataset is looked at. Masks are never derived from the
-    labels: without a manifest nothing is read, and `why_not` says what is needed.
+    labels: without a manifest nothing is read, and `why_not` says what is needed. Lesions of
+    `NO_CLASS` are left out, and counted in the notes.
 
     Args:
         folder: any folder.
@@ -55,15 +55,19 @@ def why_not(folder: Path) -> str | None:
 
 
 def _mapped(site: Site) -> Site:
-    samples = tuple(_in_the_pack_s_words(sample) for sample in site.samples)
-    return replace(site, samples=samples, notes=(*site.notes, "masks are those of the manifest"))
+    kept = [sample for sample in site.samples if _released_name(sample) not in NO_CLASS]
+    notes = [*site.notes, "masks are those of the manifest"]
+    if left_out := len(site.samples) - len(kept):
+        notes.append(f"{left_out} frames of {', '.join(NO_CLASS)} are left out: no class of ours")
+    return replace(site, samples=tuple(map(_in_the_pack_s_words, kept)), notes=tuple(notes))
 
 
 def _in_the_pack_s_words(sample: Sample) -> Sample:
-    name = sample.class_name
-    if name is None:
-        return sample
-    return replace(sample, class_name=CLASSES.get(name.casefold().replace("’", "'"), name))
+    return replace(sample, class_name=CLASSES.get(_released_name(sample), sample.class_name))
+
+
+def _released_name(sample: Sample) -> str:
+    return (sample.class_name or "").casefold().replace("’", "'")
 
 
 READER = Reader(

@@ -17,7 +17,7 @@ PATHOLOGY = 4
 RULE = LabelMask(lesion=(PATHOLOGY,), known=tuple(range(7)))
 
 
-def read(folder: Path, keep_clean: bool = False) -> list[Site]:
+def read(folder: Path) -> list[Site]:
     """Read ``img/patientP/seqS/NNNN.png`` beside ``annot/patientP/seqS/NNNN.png``.
 
     Only 58 of the frames show a pathology. The others are left out, and counted in the notes,
@@ -26,7 +26,6 @@ def read(folder: Path, keep_clean: bool = False) -> list[Site]:
 
     Args:
         folder: any folder.
-        keep_clean: keep the frames without a pathology, as negatives.
     """
     images, masks = subfolder(folder, "img"), subfolder(folder, "annot")
     if images is None or masks is None:
@@ -44,14 +43,10 @@ def read(folder: Path, keep_clean: bool = False) -> list[Site]:
         problems += told
     if not samples and not problems:
         return []
-    notes: tuple[str, ...] = ()
-    if not keep_clean:
-        found = len(samples)
-        samples, unreadable = _with_pathology(samples)
-        problems += unreadable
-        clean = found - len(samples) - len(unreadable)
-        notes = (f"{clean} frames without a pathology are left out",)
-    return [Site(NAME, tuple(samples), tuple(problems), notes, folder)]
+    kept, unreadable = _with_pathology(samples)
+    clean = len(samples) - len(kept) - len(unreadable)
+    notes = (f"{clean} frames without a pathology are left out",)
+    return [Site(NAME, tuple(kept), (*problems, *unreadable), notes, folder)]
 
 
 def _with_pathology(samples: list[Sample]) -> tuple[list[Sample], list[str]]:

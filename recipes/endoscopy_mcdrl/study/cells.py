@@ -40,12 +40,17 @@ class Cell:
         words = [self.holdout, self.backbone, self.method, f"seed{self.seed}"]
         written = json.dumps(asdict(self), sort_keys=True)
         digest = hashlib.sha256(written.encode()).hexdigest()[:8]
-        return re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join(words)) + f"_{digest}"
+        return f"{file_name('_'.join(words))}_{digest}"
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Cell:
         """Read back what ``dataclasses.asdict`` and JSON made of a cell."""
         return cls(**{**values, "setting": pairs(dict(values["setting"]))})
+
+
+def file_name(words: str) -> str:
+    """Return words as a file may be called anywhere, whatever a site is called."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", words)
 
 
 def pairs(setting: Mapping[str, Any]) -> Pairs:

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console
 
-from deconfound.cli import near
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.packs import PromptPack
 from deconfound.simulation import SITES
@@ -20,6 +19,7 @@ from ..flags import parse, value_of
 from ..methods import require_methods
 from ..parts import require_parts
 from ..readers import discover
+from ..unread import refuse_unread
 from . import ablations, plan, tables
 from .cells import Cell
 from .executors import run_work
@@ -43,6 +43,7 @@ class Study:
         self.settings, self.console = settings, console or Console(stderr=True)
         require_methods([*settings.methods, settings.ablated])
         self._require_parts(settings.methods)
+        refuse_unread(settings)
         _require_one_process(settings)
         self.holdouts = _holdouts(settings)
         self.store = Store.prepare(settings)
@@ -144,8 +145,9 @@ def _answer(command: str, questions: Mapping[str, Question], arguments: Sequence
     study = Study(settings)
     found = question(study)
     study.store.collect()
-    for each in found:
-        each.write(study.store.folder / "tables")
+    with study.store.writing():
+        for each in found:
+            each.write(study.store.folder / "tables")
     if study.settings.json_output:
         print(json.dumps([_plain(each) for each in found], indent=2))
         return
@@ -172,7 +174,7 @@ def _begin(
             _settings(f"{command} {'|'.join(known)}", words)  # prints its help, and leaves
         raise ConfigurationError(f"{command}: expected one of {', '.join(known)}, found none")
     if words[0] not in known:
-        raise ConfigurationError(near(command, words[0], list(known)).removeprefix("error: "))
+        raise unknown_name(command, words[0], known)
     return _settings(f"{command} {words[0]}", words[1:]), known[words[0]]
 
 

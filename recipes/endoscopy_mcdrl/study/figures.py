@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from deconfound import CausalSegmenter
 from deconfound.errors import ConfigurationError, DataError, RunFolderError
 from deconfound.overlap import predicted_mask
 from deconfound.training.extras import missing_extra
+from deconfound.training.files import write_atomically
 from deconfound.training.overlays import PREDICTION, TRUTH, draw_contours, to_picture
 
 from ..cohort import Cohort, assemble
 from ..methods import configured, title_of
-from .cells import Cell
+from .cells import Cell, file_name
 from .settings import StudySettings
 from .store import Store
 
@@ -312,8 +314,7 @@ def _axes(rows: int, columns: int, size: float, first: float | None = None) -> t
 
 
 def _save(figure: Any, store: Store, name: str) -> Path:
-    folder = store.folder / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name.replace(' ', '-')}.png"
-    figure.savefig(path, dpi=160)
+    path = store.folder / "figures" / f"{file_name(name)}.png"
+    with store.writing():
+        write_atomically(path, partial(figure.savefig, dpi=160))
     return path

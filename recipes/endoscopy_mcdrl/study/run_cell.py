@@ -15,6 +15,7 @@ from rich.console import Console
 from deconfound import CausalSegmenter
 from deconfound.data import FolderDataset
 from deconfound.errors import RunFolderError
+from deconfound.evaluating import evaluating
 from deconfound.packs import PromptPack
 from deconfound.study.images import score_images
 from deconfound.training import RunFolder, launch
@@ -146,14 +147,12 @@ def _latency(model: CausalSegmenter, size: int) -> float:
     """Return the time of one image, in milliseconds: median of `TIMED`, after one to warm up."""
     device = next(model.parameters()).device
     image = torch.zeros(1, 3, size, size, device=device)
-    was_training = model.training
-    model.eval()
     times = []
-    for _ in range(1 + TIMED):
-        started = time.perf_counter()
-        float(model(image).sum())  # waits for the device
-        times.append(1000 * (time.perf_counter() - started))
-    model.train(was_training)
+    with evaluating(model):
+        for _ in range(1 + TIMED):
+            started = time.perf_counter()
+            float(model(image).sum())  # waits for the device
+            times.append(1000 * (time.perf_counter() - started))
     return median(times[1:])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import fill
@@ -40,8 +40,8 @@ figures/                 what the commands drew; they may show frames of your da
 jobs/                    logs of submitit, where cells ran as jobs
 
 The same command goes on where this one stopped; finished cells are never trained again. A folder
-under cells/ without a cell.json is a model in work. The file called lock is held by the process
-that is at it, and means nothing when there is none.
+under cells/ without a cell.json is a model in work. A file called lock is held by the process
+that is at its folder, and means nothing when there is none.
 
 {policy}
 """
@@ -64,10 +64,11 @@ class Store:
         Raises:
             RunFolderError: other settings, or a folder that cannot be used.
         """
-        usual = _shared(StudySettings.model_validate({}))
-        keep_settings(settings.out / "study.json", "study", _shared(settings), usual)
-        write_text(settings.out / "README.txt", README.format(policy=fill(POLICY, 100)))
-        return cls(settings.out)
+        store, usual = cls(settings.out), _shared(StudySettings.model_validate({}))
+        with store.writing():
+            keep_settings(store.folder / "study.json", "study", _shared(settings), usual)
+            write_text(store.folder / "README.txt", README.format(policy=fill(POLICY, 100)))
+        return store
 
     def path(self, cell: Cell) -> Path:
         """Return the folder of one cell."""
@@ -81,8 +82,15 @@ class Store:
         """Say whether a cell needs no more training."""
         return (self.path(cell) / "cell.json").exists()
 
-    @contextmanager
-    def alone(self, cell: Cell, say: Callable[[str], None]) -> Iterator[None]:
+    def writing(self) -> AbstractContextManager[None]:
+        """Let one command at a time write what belongs to the study as a whole; others wait.
+
+        Raises:
+            RunFolderError: the folder cannot be written.
+        """
+        return _locked(self.folder, lambda: None)
+
+    def alone(self, cell: Cell, say: Callable[[str], None]) -> AbstractContextManager[None]:
         """Let one process at a time be at a cell; others wait until it is done, or was killed.
 
         A command that was stopped leaves its jobs running, and the same command again makes new
@@ -95,20 +103,8 @@ class Store:
         Raises:
             RunFolderError: the folder cannot be written.
         """
-        folder = self.path(cell)
-        lock = FileLock(folder / "lock")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(blocking=False)
-        except Timeout:
-            say(f"{cell.name}: another process is at it; waiting")
-            lock.acquire()
-        except OSError as error:
-            raise unwritable(folder, error) from error
-        try:
-            yield
-        finally:
-            lock.release()
+        busy = f"{cell.name}: another process is at it; waiting"
+        return _locked(self.path(cell), lambda: say(busy))
 
     def record(self, cell: Cell) -> CellRecord:
         """Read what is known of a finished cell.
@@ -158,15 +154,38 @@ class Store:
     def collect(self) -> pd.DataFrame:
         """Write ``results.parquet`` and ``results.csv`` of every finished cell; return them.
 
+        What a kill left of a finished cell's training is deleted.
+
         Raises:
             RunFolderError: there is none, or the frames of one cannot be read.
         """
         finished = sorted(path.parent for path in self.folder.glob("cells/*/cell.json"))
         if not finished:
             raise RunFolderError(f"{self.folder}: expected finished cells, found none")
-        frame = _joined(finished)
-        write_results(frame, self.folder / "results")
+        for path in finished:
+            shutil.rmtree(path / "work", ignore_errors=True)
+        with self.writing():
+            frame = _joined(finished)
+            write_results(frame, self.folder / "results")
         return frame
+
+
+@contextmanager
+def _locked(folder: Path, busy: Callable[[], None]) -> Iterator[None]:
+    """Hold a folder's lock, after a word where somebody else does."""
+    lock = FileLock(folder / "lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout:
+        busy()
+        lock.acquire()
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _shared(settings: StudySettings) -> dict[str, Any]:
