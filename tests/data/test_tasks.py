@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from deconfound.errors import DataError
 from deconfound.packs import load_pack
@@ -27,7 +26,14 @@ def _bm_broncholc(folder: Path) -> None:
 
 
 def _laryngoscope8(folder: Path) -> None:
-    names = ("Cyst", "Leukoplakia", "Normal")
+    _labelled(folder, "Cyst", "Normal")
+
+
+def _leukoplakia(folder: Path) -> None:
+    _labelled(folder.with_name("Laryngoscope8"), "Leukoplakia")
+
+
+def _labelled(folder: Path, *names: str) -> None:
     for name in names:
         draw(folder / f"{name}.png")
         draw(folder / f"masks/{name}.png", blob(0 if name == "Normal" else 1))
@@ -41,30 +47,34 @@ def _classes(folder: Path) -> None:
     (folder / "manifest.csv").write_text("image,mask,site\na.png,mask.png,north\n")
 
 
-# What a site's masks hold, in the order of its samples, where each is told its class.
+NOT_ASKED = "multi-class training needs the lesion's class, found none; name it"
+
+# What a site's masks hold, in the order of its samples: lesion or not, and which lesion.
 LAYOUTS = {
-    "Kvasir-SEG": (_kvasir, [{0, 1}, {0, 1}]),
-    "PolypGen": (_polypgen, [{0}, {0, 1}]),
-    "BM-BronchoLC": (_bm_broncholc, [{0, 2}, {0, 3}, {0}, {0}]),
-    "Laryngoscope8": (_laryngoscope8, [{0, 5}, {0}]),
-    "vocalfolds": (_vocalfolds, None),
-    "mine": (_classes, [{0, 4}]),
+    "Kvasir-SEG": (_kvasir, [{0, 1}, {0, 1}], [{0, 1}, {0, 1}]),
+    "PolypGen": (_polypgen, [{0}, {0, 1}], [{0}, {0, 1}]),
+    "BM-BronchoLC": (_bm_broncholc, [{0, 1}, {0, 1}, {0}, {0}], [{0, 2}, {0, 3}, {0}, {0}]),
+    "Laryngoscope8": (_laryngoscope8, [{0, 1}, {0}], [{0, 5}, {0}]),
+    "a class that the pack lacks": (_leukoplakia, [{0, 1}], NOT_ASKED),
+    "vocalfolds": (_vocalfolds, [{0, 1}, {0, 1}], NOT_ASKED),
+    "mine": (_classes, "expected a binary mask", [{0, 4}]),
 }
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_mask_is_what_its_reader_says(tmp_path: Path, name: str, task: str) -> None:
-    write, values = LAYOUTS[name]
+    write, *expected = LAYOUTS[name]
+    values = expected[task == "multiclass"]
     write(tmp_path / name)
     site, *_ = discover(tmp_path)
-    config, pack = RecipeConfig(task=task), load_pack("endoscopy")
-    if task == "binary":
-        masks = [] if name == "mine" else _stored(site.samples, config, pack, [site.name])
-        assert all(set(item["mask"].unique().tolist()) <= {0, 1} for item in masks)
-    elif values is None:
-        with pytest.raises(DataError, match="multi-class training needs the lesion's class"):
-            _stored(site.samples, config, pack, [site.name])
+
+    def held() -> list[set[int]]:
+        images = _stored(site.samples, RecipeConfig(task=task), load_pack("endoscopy"), [site.name])
+        return [set(item["mask"].unique().tolist()) for item in images]
+
+    if isinstance(values, str):
+        with pytest.raises(DataError, match=values):
+            held()
     else:
-        items = _stored(site.samples, config, pack, [site.name])
-        assert [set(torch.unique(item["mask"]).tolist()) for item in items] == values
+        assert held() == values

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deconfound.data import Sample, read_manifest
+from deconfound.data import BinaryMask, Sample, read_manifest
 from deconfound.data.samples import Site
 
 from .base import Reader, is_named
@@ -25,12 +25,17 @@ NO_CLASS = ("granuloma", "leukoplakia", "reinke's edema")
 """Lesions that the pack has no class for."""
 
 
+@dataclass(frozen=True, slots=True)
+class UnnamedLesion(BinaryMask):
+    """Lesion or not, where the lesion has no class: no mask of classes, even if it holds 1."""
+
+
 def read(folder: Path) -> list[Site]:
     """Read one's own masks through ``manifest.csv`` with ``image, mask[, group][, class]``.
 
     Only a folder that is named after the dataset is looked at. Masks are never derived from the
     labels: without a manifest nothing is read, and `why_not` says what is needed. Lesions of
-    `NO_CLASS` are left out, and counted in the notes.
+    `NO_CLASS` are lesions all the same; telling lesions apart, they are refused.
 
     Args:
         folder: any folder.
@@ -55,15 +60,15 @@ def why_not(folder: Path) -> str | None:
 
 
 def _mapped(site: Site) -> Site:
-    kept = [sample for sample in site.samples if _released_name(sample) not in NO_CLASS]
-    notes = [*site.notes, "masks are those of the manifest"]
-    if left_out := len(site.samples) - len(kept):
-        notes.append(f"{left_out} frames of {', '.join(NO_CLASS)} are left out: no class of ours")
-    return replace(site, samples=tuple(map(_in_the_pack_s_words, kept)), notes=tuple(notes))
+    samples = tuple(_in_the_pack_s_words(sample) for sample in site.samples)
+    return replace(site, samples=samples, notes=(*site.notes, "masks are those of the manifest"))
 
 
 def _in_the_pack_s_words(sample: Sample) -> Sample:
-    return replace(sample, class_name=CLASSES.get(_released_name(sample), sample.class_name))
+    name = _released_name(sample)
+    if name in NO_CLASS:
+        return replace(sample, class_name=None, mask_rule=UnnamedLesion())
+    return replace(sample, class_name=CLASSES.get(name, sample.class_name))
 
 
 def _released_name(sample: Sample) -> str:
