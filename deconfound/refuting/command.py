@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn, TypeVar
 
 import torch
 
@@ -24,15 +23,14 @@ from deconfound.diagnostics.refuters.other_words import Encode
 from deconfound.dictionaries.words import in_words
 from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
 from deconfound.refuting.findings import Findings
+from deconfound.refuting.flags import parse
 from deconfound.refuting.maker import FILE, maker_of
 from deconfound.refuting.pictures import Pictures, rendered, stored
 from deconfound.refuting.recipe import ANY, Recipe, Trainer
+from deconfound.refuting.terminal import behind_a_bar, show
 from deconfound.segmenter import CausalSegmenter
 from deconfound.training import RunFolder
-from deconfound.training.extras import missing_extra
 from deconfound.training.files import write_json
-
-T = TypeVar("T")
 
 FOLDER = "refute"
 """Within a run: ``refutation.json``, ``refutation.html``, and the trainings of ``--retrain``."""
@@ -51,8 +49,7 @@ def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
     """
     from deconfound.refuting.report import write_report
 
-    options = _parser(recipe).parse_args(list(arguments))
-    _refuse_unheard(options)
+    options = parse(arguments, recipe.program, __doc__)
     run = RunFolder.open(options.run)
     recipe = _maker(run, options, recipe)
     trainer = _trainer(run, recipe) if options.retrain else None
@@ -82,67 +79,7 @@ def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
     if options.json:
         print(json.dumps(found.to_json(), indent=2))
     else:
-        _show(found, page)
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse, whose complaints are our errors."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigurationError(f"refute: {message}; {self.prog} --help lists what there is")
-
-
-def _parser(recipe: Recipe) -> _Parser:
-    parser = _Parser(prog=recipe.program, description=__doc__, allow_abbrev=False)
-    parser.add_argument("run", help="run folder that `train` made")
-    parser.add_argument("--method", help="whose model; default: the last one trained")
-    parser.add_argument("--data", help="manifest.csv, or `rendered`; default: as the run")
-    parser.add_argument(
-        "--bgr",
-        nargs="+",
-        default=[],
-        help="sites whose files store blue first; default: as run",
-    )
-    parser.add_argument("--site", help="which site; default: the run's held-out one")
-    parser.add_argument("--images", type=_positive, default=120, help="at most so many (120)")
-    parser.add_argument(
-        "--seeds", type=_positive, default=3, help="draws per refuter, and trainings of each (3)"
-    )
-    parser.add_argument(
-        "--retrain", action="store_true", help="train again for every dictionary and draw"
-    )
-    parser.add_argument(
-        "--decisive", action="store_true", help="leave out what describes a part of the dictionary"
-    )
-    parser.add_argument("--batch-size", type=_positive, default=16, help="images at once (16)")
-    parser.add_argument(
-        "--accelerator",
-        choices=("auto", "cpu", "cuda", "mps"),
-        help="where the model is run again (auto); --retrain trains where the run did",
-    )
-    parser.add_argument("--vlm", help="whose text tower words the placebos; default: the run's")
-    parser.add_argument("--no-text", action="store_true", help="leave out what needs a text tower")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    return parser
-
-
-def _positive(word: str) -> int:
-    if not word.isdigit() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {word!r}")
-    return int(word)
-
-
-def _refuse_unheard(options: argparse.Namespace) -> None:
-    """Refuse flags of which another flag hears nothing."""
-    for flag, given, other, unheard in (
-        ("--vlm", options.vlm, "--no-text", options.no_text),
-        ("--accelerator", options.accelerator, "--retrain", options.retrain),
-    ):
-        if given and unheard:
-            raise ConfigurationError(
-                f"{flag} {given}: expected no {other}, which leaves nothing for it to say, found "
-                f"both; leave one of them out"
-            )
+        show(found, page)
 
 
 def _device(accelerator: str | None) -> torch.device:
@@ -262,7 +199,7 @@ def _run_again(
     """Ask about the trained model."""
     subject = InferenceSubject(model, pictures.images, pictures.groups, options.batch_size)
     seeds = range(options.seeds)
-    return _behind_a_bar(lambda bar: refute(subject, refuters, seeds, bar), len(refuters))
+    return behind_a_bar(lambda bar: refute(subject, refuters, seeds, bar), len(refuters))
 
 
 def _trained_again(
@@ -308,42 +245,3 @@ def _pace(run: RunFolder, method: str, trainings: int) -> str:
     seconds = sum(line["seconds"] for line in run.metrics() if line["method"] == method)
     left = trainings * seconds
     return f" (about {clock(left)} at the run's own pace)" if left else ""
-
-
-def _behind_a_bar(work: Callable[[Callable[[int, int], None]], T], total: int) -> T:
-    """Do work that reports (done, total), with the time that is left on standard error."""
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-    except ImportError as error:
-        raise missing_extra("rich", "deconfound refute") from error
-    columns = ("refuters", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        return work(lambda done, total: bar.update(task, completed=done, total=total))
-
-
-def _show(found: Findings, page: Path) -> None:
-    """Print the table, and where the page is."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    colours = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
-    passed_by = "" if found.intervening else " (saved before its intervention was turned on)"
-    title = f"{found.method} on {found.source}{passed_by}: {found.verdict}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    for column in ("refuter", "effect", "95 % interval", "verdict"):
-        table.add_column(column, justify="right" if column == "effect" else "left")
-    for refuter, one in found.answers:
-        asked = one.effect == one.effect
-        interval = f"{one.low:+.4f} … {one.high:+.4f}" if asked else ""
-        colour = colours[one.verdict]
-        name = one.name if one.decisive else f"  {one.name}"
-        if refuter.scale != Refuter.scale:
-            name += f" ({refuter.scale})"
-        effect = f"{one.effect:+.4f}" if asked else "–"
-        table.add_row(name, effect, interval, f"[{colour}]{one.verdict}[/{colour}]")
-    out = Console()
-    out.print(table)
-    out.print(f"The report: {page}", highlight=False, soft_wrap=True)
