@@ -1,12 +1,7 @@
-"""``deconfound refute RUN``: is the adjustment of a trained model real?
-
-The models of a run are only run again; ``--retrain`` trains the method again for every dictionary,
-which answers for the method and is as dear as that many trainings.
-"""
+"""``deconfound refute RUN``: from the flags to a record and a page."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import shlex
 from collections.abc import Sequence
@@ -23,7 +18,7 @@ from deconfound.diagnostics.refuters.other_words import Encode
 from deconfound.dictionaries.words import in_words
 from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
 from deconfound.refuting.findings import Findings
-from deconfound.refuting.flags import parse
+from deconfound.refuting.flags import RefuteFlags, parse
 from deconfound.refuting.maker import FILE, maker_of
 from deconfound.refuting.pictures import Pictures, rendered, stored
 from deconfound.refuting.recipe import ANY, Recipe, Trainer
@@ -49,26 +44,26 @@ def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
     """
     from deconfound.refuting.report import write_report
 
-    options = parse(arguments, recipe.program, __doc__)
-    run = RunFolder.open(options.run)
-    recipe = _maker(run, options, recipe)
-    trainer = _trainer(run, recipe) if options.retrain else None
-    method = _method(run, options.method)
-    device = "cpu" if options.retrain else _device(options.accelerator)
+    flags = parse(arguments, recipe.program)
+    run = RunFolder.open(flags.run)
+    recipe = _maker(run, flags, recipe)
+    trainer = _trainer(run, recipe) if flags.retrain else None
+    method = _method(run, flags.method)
+    device = "cpu" if flags.retrain else _device(flags.accelerator)
     model = CausalSegmenter.from_pretrained(run.model_path(method), device)
-    pictures = _pictures(run, options, model, recipe)
-    refuters = _refuters(run, model, options)
+    pictures = _pictures(run, flags, model, recipe)
+    refuters = _refuters(run, model, flags)
     if trainer is None:
-        answers = _run_again(model, pictures, refuters, options)
+        answers = _run_again(model, pictures, refuters, flags)
     else:
-        answers = _trained_again(run, method, model, pictures, refuters, options, trainer)
+        answers = _trained_again(run, method, model, pictures, refuters, flags, trainer)
     found = Findings(
         method=method,
         images=len(pictures.images),
         source=pictures.source,
-        mode="retraining" if options.retrain else "inference",
+        mode="retraining" if flags.retrain else "inference",
         intervening=model.intervening,
-        seeds=options.seeds,
+        seeds=flags.seeds,
         answers=tuple(zip(refuters, answers, strict=True)),
     )
     folder = run.path / FOLDER
@@ -76,7 +71,7 @@ def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
         folder / "refutation.html", found, f"{recipe.program} {shlex.join(arguments)}"
     )
     write_json(folder / "refutation.json", found.to_json())
-    if options.json:
+    if flags.json:
         print(json.dumps(found.to_json(), indent=2))
     else:
         show(found, page)
@@ -94,10 +89,10 @@ def _device(accelerator: str | None) -> torch.device:
     return launch(TrainingSettings.model_validate({"accelerator": accelerator or "auto"})).device
 
 
-def _maker(run: RunFolder, options: argparse.Namespace, recipe: Recipe) -> Recipe:
+def _maker(run: RunFolder, flags: RefuteFlags, recipe: Recipe) -> Recipe:
     """Return who reads the run's images and trains it again, called by the same words."""
-    of_its_own = options.data is None and run.config.get("data") is not None
-    if recipe is not ANY or not (options.retrain or of_its_own):
+    of_its_own = flags.data is None and run.config.get("data") is not None
+    if recipe is not ANY or not (flags.retrain or of_its_own):
         return recipe
     return replace(maker_of(run) or ANY, program=recipe.program)
 
@@ -130,23 +125,23 @@ def _method(run: RunFolder, wanted: str | None) -> str:
 
 
 def _pictures(
-    run: RunFolder, options: argparse.Namespace, model: CausalSegmenter, recipe: Recipe
+    run: RunFolder, flags: RefuteFlags, model: CausalSegmenter, recipe: Recipe
 ) -> Pictures:
     """Return the images of the run's held-out site, or those that are asked for."""
-    data = options.data or run.config.get("data") or "rendered"
-    site = options.site or _held_out(run)
+    data = flags.data or run.config.get("data") or "rendered"
+    site = flags.site or _held_out(run)
     size = int(run.config.get("image_size", 96))
     if data == "rendered":
-        if options.bgr:
+        if flags.bgr:
             raise ConfigurationError(
                 "--bgr: expected images in files, which may store blue first, found rendered ones; "
                 "leave it out, or name a manifest with --data"
             )
         seed = int(run.config.get("seed", 0))
-        return rendered(site, options.images, size, seed, model.classes > 1)
-    path, turned = Path(data), options.bgr or ([] if options.data else run.config.get("bgr", []))
+        return rendered(site, flags.images, size, seed, model.classes > 1)
+    path, turned = Path(data), flags.bgr or ([] if flags.data else run.config.get("bgr", []))
     sites = blue_first(recipe.read_sites(path), turned)
-    return stored(path, sites, site, options.images, size, model)
+    return stored(path, sites, site, flags.images, size, model)
 
 
 def _held_out(run: RunFolder) -> str | None:
@@ -162,18 +157,16 @@ def _held_out(run: RunFolder) -> str | None:
     return run.config.get("holdout")
 
 
-def _refuters(
-    run: RunFolder, model: CausalSegmenter, options: argparse.Namespace
-) -> tuple[Refuter, ...]:
+def _refuters(run: RunFolder, model: CausalSegmenter, flags: RefuteFlags) -> tuple[Refuter, ...]:
     """Return who is asked; nothing can be said in other words where rows are no words."""
     names = model.dictionary().names
     of_pack = in_words(model.dictionary) and names == model.pack.confounder_names
-    if options.no_text or not of_pack:
+    if not flags.text or not of_pack:
         found = default_refuters(names)
     else:
-        encode = _text_tower(options.vlm or run.config.get("vlm", "mini"), model)
+        encode = _text_tower(flags.vlm or run.config.get("vlm", "mini"), model)
         found = default_refuters(names, model.pack, encode)
-    return tuple(one for one in found if one.decisive or not options.decisive)
+    return tuple(one for one in found if one.decisive or not flags.decisive)
 
 
 def _text_tower(name: str, model: CausalSegmenter) -> Encode:
@@ -194,11 +187,11 @@ def _run_again(
     model: CausalSegmenter,
     pictures: Pictures,
     refuters: Sequence[Refuter],
-    options: argparse.Namespace,
+    flags: RefuteFlags,
 ) -> tuple[Refutation, ...]:
     """Ask about the trained model."""
-    subject = InferenceSubject(model, pictures.images, pictures.groups, options.batch_size)
-    seeds = range(options.seeds)
+    subject = InferenceSubject(model, pictures.images, pictures.groups, flags.batch_size)
+    seeds = range(flags.seeds)
     return behind_a_bar(lambda bar: refute(subject, refuters, seeds, bar), len(refuters))
 
 
@@ -208,7 +201,7 @@ def _trained_again(
     model: CausalSegmenter,
     pictures: Pictures,
     refuters: Sequence[Refuter],
-    options: argparse.Namespace,
+    flags: RefuteFlags,
     trainer: Trainer,
 ) -> tuple[Refutation, ...]:
     """Ask about the method, after saying how many trainings that takes."""
@@ -218,9 +211,9 @@ def _trained_again(
     from deconfound.refuting.retraining import Retraining
     from deconfound.training.models_progress import ModelsProgress
 
-    console, seeds = Console(stderr=True), range(options.seeds)
+    console, seeds = Console(stderr=True), range(flags.seeds)
     ledger = Ledger(run.path / FOLDER, method, pictures.images)
-    subject = Retraining(model.dictionary(), pictures, ledger, options.batch_size)
+    subject = Retraining(model.dictionary(), pictures, ledger, flags.batch_size)
     answers = refute(subject, refuters, seeds)  # a rehearsal, unless all is finished
     asked, missing = len(subject.asked), subject.missing
     console.print(

@@ -2,81 +2,85 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from typing import NoReturn
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
 
 from deconfound.errors import ConfigurationError
+from deconfound.training.extras import missing_extra
+
+try:
+    import tyro
+except ImportError as error:
+    raise missing_extra("tyro", "deconfound refute") from error
 
 
-def parse(arguments: Sequence[str], program: str, description: str | None) -> argparse.Namespace:
-    """Read the words of the command line.
+@dataclass(frozen=True)
+class RefuteFlags:
+    """Is the adjustment of a trained model real?
+
+    The models of a run are only run again; ``--retrain`` trains the method again for every
+    dictionary, which answers for the method and is as dear as that many trainings.
+
+    Attributes:
+        run: run folder that `train` made.
+        method: whose model; by default the last one trained.
+        data: manifest.csv, or `rendered`; by default the images of the run.
+        bgr: sites whose files store blue first; by default those of the run.
+        site: which site; by default the run's held-out one.
+        images: at most so many.
+        seeds: draws per refuter, and trainings of each.
+        retrain: train again for every dictionary and draw.
+        decisive: leave out what describes a part of the dictionary.
+        batch_size: images at once.
+        accelerator: where the model is run again, by default where it can be fastest; `--retrain`
+            trains where the run did.
+        vlm: whose text tower words the placebos; by default the run's.
+        text: ask also what needs a text tower.
+        json: print JSON.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional]
+    method: str | None = None
+    data: str | None = None
+    bgr: tuple[str, ...] = ()
+    site: str | None = None
+    images: int = 120
+    seeds: int = 3
+    retrain: bool = False
+    decisive: bool = False
+    batch_size: int = 16
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] | None = None
+    vlm: str | None = None
+    text: bool = True
+    json: bool = False
+
+
+def parse(arguments: Sequence[str], program: str) -> RefuteFlags:
+    """Read the words of the command line; a wrong flag is answered with the near ones, status 2.
 
     Args:
         arguments: the words.
-        program: what the command is called, for help and errors.
-        description: of the command, for its help.
+        program: what the command is called.
 
     Raises:
-        ConfigurationError: words that are no flags, and flags that leave others nothing to say.
+        ConfigurationError: a number below 1, and flags that leave others nothing to say.
     """
-    options = _parser(program, description).parse_args(list(arguments))
-    _refuse_unheard(options)
-    return options
+    flags = tyro.cli(RefuteFlags, prog=program, args=list(arguments))
+    for name in ("images", "seeds", "batch_size"):
+        if getattr(flags, name) < 1:
+            flag = "--" + name.replace("_", "-")
+            raise ConfigurationError(f"{flag}: expected 1 or more, found {getattr(flags, name)}")
+    _refuse_unheard(flags)
+    return flags
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, whose complaints are our errors."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigurationError(f"refute: {message}; {self.prog} --help lists what there is")
-
-
-def _parser(program: str, description: str | None) -> _Parser:
-    parser = _Parser(prog=program, description=description, allow_abbrev=False)
-    parser.add_argument("run", help="run folder that `train` made")
-    parser.add_argument("--method", help="whose model; default: the last one trained")
-    parser.add_argument("--data", help="manifest.csv, or `rendered`; default: as the run")
-    parser.add_argument(
-        "--bgr",
-        nargs="+",
-        default=[],
-        help="sites whose files store blue first; default: as run",
-    )
-    parser.add_argument("--site", help="which site; default: the run's held-out one")
-    parser.add_argument("--images", type=_positive, default=120, help="at most so many (120)")
-    parser.add_argument(
-        "--seeds", type=_positive, default=3, help="draws per refuter, and trainings of each (3)"
-    )
-    parser.add_argument(
-        "--retrain", action="store_true", help="train again for every dictionary and draw"
-    )
-    parser.add_argument(
-        "--decisive", action="store_true", help="leave out what describes a part of the dictionary"
-    )
-    parser.add_argument("--batch-size", type=_positive, default=16, help="images at once (16)")
-    parser.add_argument(
-        "--accelerator",
-        choices=("auto", "cpu", "cuda", "mps"),
-        help="where the model is run again (auto); --retrain trains where the run did",
-    )
-    parser.add_argument("--vlm", help="whose text tower words the placebos; default: the run's")
-    parser.add_argument("--no-text", action="store_true", help="leave out what needs a text tower")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    return parser
-
-
-def _positive(word: str) -> int:
-    if not word.isdigit() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {word!r}")
-    return int(word)
-
-
-def _refuse_unheard(options: argparse.Namespace) -> None:
+def _refuse_unheard(flags: RefuteFlags) -> None:
     """Refuse flags of which another flag hears nothing."""
     for flag, given, other, unheard in (
-        ("--vlm", options.vlm, "--no-text", options.no_text),
-        ("--accelerator", options.accelerator, "--retrain", options.retrain),
+        ("--vlm", flags.vlm, "--no-text", not flags.text),
+        ("--accelerator", flags.accelerator, "--retrain", flags.retrain),
     ):
         if given and unheard:
             raise ConfigurationError(

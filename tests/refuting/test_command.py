@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from argparse import Namespace
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -17,6 +18,7 @@ from deconfound.cli import run as as_command
 from deconfound.diagnostics.refuters import IrrelevantText, Paraphrases
 from deconfound.errors import ConfigurationError, DataError, RunFolderError, UnknownNameError
 from deconfound.refuting.command import _refuters, main
+from deconfound.refuting.flags import RefuteFlags
 from deconfound.refuting.maker import sign
 from deconfound.refuting.recipe import Recipe, manifest_at
 from deconfound.training import RunFolder
@@ -105,8 +107,7 @@ def rendered_site() -> str:
     ("words", "error", "message"),
     [
         (["--method", "mcdlr"], UnknownNameError, "did you mean mcdrl"),
-        (["--seeds", "0"], ConfigurationError, "expected a whole number from 1, found '0'"),
-        (["--sedes", "1"], ConfigurationError, "--sedes"),
+        (["--batch-size", "0"], ConfigurationError, "--batch-size: expected 1 or more, found 0"),
         (["--data", "rendered", "--site", "Nowhere"], UnknownNameError, "rendered site 'Nowhere'"),
         (["--data", "nothing.csv"], DataError, "the manifest cannot be read"),
         (["--data", "rendered", "--bgr", "E"], ConfigurationError, "--bgr: expected images in"),
@@ -120,6 +121,12 @@ def test_bad_input_is_one_sentence_and_status_2(finished, words, error, message,
         main([str(finished.path), *words])
     assert as_command(lambda: main([str(finished.path), *words])) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_wrong_flag_is_answered_with_the_near_one(finished, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([str(finished.path), "--sedes", "1"])
+    assert "--seeds" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("width", [256, 8])
@@ -164,7 +171,7 @@ def test_clusters_are_not_said_in_other_words(dictionary) -> None:
     model = CausalSegmenter(vlm=tiny_vlm(), dictionary={"name": dictionary, **SIZE[dictionary]})
     if dictionary == "kmeans":
         model.dictionary.fit(model, [{"image": torch.rand(16, 3, 32, 32)}])
-    asked = _refuters(None, model, Namespace(no_text=False, decisive=False))
+    asked = _refuters(None, model, RefuteFlags(Path("runs/any")))
     assert not [one for one in asked if isinstance(one, IrrelevantText | Paraphrases)]
 
 
