@@ -2,71 +2,89 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from deconfound.cli import run
 
 from .settings import Settings
 
 
+@dataclass(frozen=True)
+class Train:
+    """Render, train, export.
+
+    Attributes:
+        settings: what decides the weights.
+        run: folder of the run; one that was stopped goes on there.
+        out: where the model is written; by default RUN/model.
+        threads: of each process; by default 1 if there are several.
+    """
+
+    settings: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
+    run: Path = Path("runs/mini_vlm")
+    out: Path | None = None
+    threads: int | None = None
+
+    def __call__(self) -> None:
+        """Train as the flags say."""
+        import torch
+
+        from .train import train
+
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        out = self.out or self.run / "model"
+        print(f"wrote {train(self.settings, self.run, out, self.threads or 1)}")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Zero-shot figures on unseen renders.
+
+    Attributes:
+        vlm: any model, as elsewhere.
+        pack: prompt pack.
+        n: pictures for each figure.
+        seed: of the pictures; not that of training.
+        json: print JSON and nothing else.
+    """
+
+    vlm: str = "mini"
+    pack: str = "endoscopy"
+    n: int = 1000
+    seed: int = 10_000
+    json: bool = False
+
+    def __call__(self) -> None:
+        """Evaluate as the flags say."""
+        from .evaluate import as_mapping, evaluate
+        from .show import progress, table
+
+        with progress("reading", 3 * self.n, quiet=self.json) as tick:
+            figures = evaluate(self.vlm, self.n, self.seed, self.pack, tick)
+        if self.json:
+            about = {"vlm": self.vlm, "pack": self.pack, "n": self.n, "seed": self.seed}
+            print(json.dumps({**about, "figures": as_mapping(figures)}, indent=2))
+        else:
+            table(figures)
+
+
+Command = (
+    Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; what the user can mend is one sentence and status 2."""
-    options = _parser().parse_args(arguments)
-    return run(lambda: options.run_command(options))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="recipes.mini_vlm", description=__doc__)
-    commands = parser.add_subparsers(required=True)
-
-    train = commands.add_parser("train", help="render, train, export")
-    for field in fields(Settings):
-        flag = "--" + field.name.replace("_", "-")
-        kind = type(field.default)
-        train.add_argument(flag, type=kind, default=field.default, help="%(default)s")
-    train.add_argument("--run", type=Path, default=Path("runs/mini_vlm"), help="%(default)s")
-    train.add_argument("--out", type=Path, help="where the model is written; RUN/model by default")
-    train.add_argument("--threads", type=int, help="of each process; 1 by default if several")
-    train.set_defaults(run_command=_train)
-
-    evaluate = commands.add_parser("evaluate", help="zero-shot figures on unseen renders")
-    evaluate.add_argument("--vlm", default="mini", help="any model, as elsewhere")
-    evaluate.add_argument("--pack", default="endoscopy")
-    evaluate.add_argument("--n", type=int, default=1000, help="pictures for each figure")
-    evaluate.add_argument("--seed", type=int, default=10_000, help="not that of training")
-    evaluate.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    evaluate.set_defaults(run_command=_evaluate)
-    return parser
-
-
-def _train(options: argparse.Namespace) -> None:
-    import torch
-
-    from .train import train
-
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
-    out = options.out or options.run / "model"
-    print(f"wrote {train(settings, options.run, out, options.threads or 1)}")
-
-
-def _evaluate(options: argparse.Namespace) -> None:
-    from .evaluate import as_mapping, evaluate
-    from .show import progress, table
-
-    with progress("reading", 3 * options.n, quiet=options.json) as tick:
-        figures = evaluate(options.vlm, options.n, options.seed, options.pack, tick)
-    if options.json:
-        about = {"vlm": options.vlm, "pack": options.pack, "n": options.n, "seed": options.seed}
-        print(json.dumps({**about, "figures": as_mapping(figures)}, indent=2))
-    else:
-        table(figures)
+    return run(lambda: tyro.cli(Command, prog=f"python -m {__package__}", args=arguments)())
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ class Settings:
     agreement_weight: float = 20.0
     seed: int = 0
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise ConfigurationError for a number that cannot work."""
         for name, low, high in (
             ("steps", 1, 1e9),
             ("minutes", 0, 1e6),

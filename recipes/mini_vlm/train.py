@@ -37,10 +37,11 @@ def train(settings: Settings, run: Path, out: Path, threads: int = 1) -> Path:
         ``out``.
 
     Raises:
-        ConfigurationError: this version of torch lacks the optimiser.
+        ConfigurationError: a setting that cannot work, or a version of torch without the optimiser.
         RunFolderError: ``run`` or ``out`` cannot be written, ``run`` holds a run with other
             settings, or a process was ended.
     """
+    settings.check()
     require_muon()
     refuse_unwritable(out)
     _prepare(run, settings)

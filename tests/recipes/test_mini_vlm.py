@@ -230,7 +230,7 @@ def test_settings_that_cannot_work_are_refused_in_one_sentence(
     assert f"{flag} must lie between" in error
     assert error.count("\n") == 1
     with pytest.raises(ConfigurationError, match=flag):
-        Settings(**{flag[2:].replace("-", "_"): 0})
+        Settings(**{flag[2:].replace("-", "_"): 0}).check()
 
 
 def test_a_run_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
