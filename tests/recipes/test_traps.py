@@ -26,7 +26,8 @@ from deconfound import CausalSegmenter
 from deconfound.data import FolderDataset, Sample
 from deconfound.errors import DeconfoundWarning, RunFolderError, UnknownNameError
 from deconfound.packs import PromptPack
-from deconfound.refuting.command import _parser, _pictures
+from deconfound.refuting.command import _pictures
+from deconfound.refuting.flags import parse
 from deconfound.refuting.recipe import Recipe
 from deconfound.study import score_images
 from deconfound.training import RunFolder, launch
@@ -264,12 +265,12 @@ def test_evaluate_and_refute_turn_the_sites_that_are_named(run, seen, tmp_path, 
     folder = RunFolder.open(run)
     model = CausalSegmenter.from_pretrained(folder.model_path("baseline"))
     recipe = Recipe("refute", discover)
-    options = _parser(recipe).parse_args([*words, "--site", "BM-BronchoLC"])
-    shown = _pictures(folder, options, model, recipe).images[0]["image"]
+    flags = parse([*words, "--site", "BM-BronchoLC"], recipe.program)
+    shown = _pictures(folder, flags, model, recipe).images[0]["image"]
     assert torch.equal(shown, FolderDataset(discover(right)[0].samples, 32, ["tumor"])[0]["image"])
     folder.config.update(data=str(turned), bgr=["BM-BronchoLC"])  # a run that was told
-    options = _parser(recipe).parse_args([str(run), "--site", "BM-BronchoLC"])
-    assert torch.equal(_pictures(folder, options, model, recipe).images[0]["image"], shown)
+    flags = parse([str(run), "--site", "BM-BronchoLC"], recipe.program)
+    assert torch.equal(_pictures(folder, flags, model, recipe).images[0]["image"], shown)
 
 
 def test_predict_shows_the_model_rgb(run, seen, tmp_path) -> None:
