@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from deconfound.benchmark.cells import Outcome
 from deconfound.errors import RunFolderError
-from deconfound.training.files import unwritable, write_text
+from deconfound.training.files import write_text
+from deconfound.training.locks import locked
 
 
 class Ledger:
@@ -24,29 +22,19 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "cells.jsonl"
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Let one command be at work in the folder, for as long as it is.
 
         Raises:
             RunFolderError: another one is, or the folder cannot be written.
         """
-        folder = self.path.parent
-        lock = FileLock(folder / "lock")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(blocking=False)
-        except Timeout as error:
-            raise RunFolderError(
-                f"{folder}: expected no other command at work there, found one; wait for it, or "
-                f"choose another --out"
-            ) from error
-        except OSError as error:
-            raise unwritable(folder, error) from error
-        try:
-            yield
-        finally:
-            lock.release()
+        return locked(self.path.parent / "lock", self._refuse)
+
+    def _refuse(self) -> None:
+        raise RunFolderError(
+            f"{self.path.parent}: expected no other command at work there, found one; wait for it, "
+            f"or choose another --out"
+        )
 
     def outcomes(self) -> list[Outcome]:
         """Read every line.

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deconfound.encoders.levels import choose_levels
+from deconfound.interventions.zero import starting_at_zero
 
 
 class LevelFusion(nn.Module):
@@ -32,7 +33,10 @@ class LevelFusion(nn.Module):
         super().__init__()
         self.levels = choose_levels(levels, len(channels), allowed)
         self.projections = nn.ModuleDict(
-            {str(level): _zero_projection(dim, channels[level]) for level in self.levels}
+            {
+                str(level): starting_at_zero(nn.Conv2d(dim, channels[level], kernel_size=1))
+                for level in self.levels
+            }
         )
 
     def forward(self, pyramid: Sequence[Tensor], dense: Tensor) -> list[Tensor]:
@@ -50,10 +54,3 @@ class LevelFusion(nn.Module):
                 projected, size, mode="bilinear", align_corners=False
             )
         return joined
-
-
-def _zero_projection(dim: int, channels: int) -> nn.Conv2d:
-    projection = nn.Conv2d(dim, channels, kernel_size=1)
-    for parameter in projection.parameters():
-        nn.init.zeros_(parameter)
-    return projection

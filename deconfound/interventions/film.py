@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from deconfound.estimators.base import Estimator
 from deconfound.interventions.base import interventions
 from deconfound.interventions.joint import JointIntervention
+from deconfound.interventions.zero import starting_at_zero
 
 
 @interventions.register("film")
@@ -40,10 +41,3 @@ class FiLMIntervention(JointIntervention):
         """Return A(f, z_m) for features (B, N, d) and embeddings (M, d): (B, M, N, d)."""
         scale, shift = (rearrange(part(z), "m d -> m 1 d") for part in (self.scale, self.shift))
         return rearrange(features, "b n d -> b 1 n d") * (1 + scale) + shift
-
-
-def starting_at_zero(layer: nn.Linear) -> nn.Linear:
-    """Return the layer with zeros for weights and bias: at first it changes nothing."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer

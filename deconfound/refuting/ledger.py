@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from deconfound.diagnostics.refuters import LinearView, Training
 from deconfound.diagnostics.refuters.image_subject import Images, Look, numbers
 from deconfound.errors import RunFolderError
 from deconfound.training.files import unwritable, write_text
+from deconfound.training.locks import locked
 
 VIEW = ("outcome", "treatment", "controls")
 """The parts of a linear view, as they are kept."""
@@ -76,20 +76,10 @@ class Ledger:
             RunFolderError: the folder cannot be written.
         """
         folder = self.work(name)
-        lock = FileLock(folder.with_suffix(".lock"))
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire(blocking=False)
-        except Timeout:
-            say(f"{folder}: another command is at it; waiting")
-            lock.acquire()
-        except OSError as error:
-            raise unwritable(folder, error) from error
-        try:
+        busy = f"{folder}: another command is at it; waiting"
+        with locked(folder.with_suffix(".lock"), lambda: say(busy)):
             self._looks |= self._read()
             yield
-        finally:
-            lock.release()
 
     def add(self, name: str, look: Look, **remarks: Any) -> None:
         """Count a training as finished, beside those that another command finished meanwhile.
@@ -102,7 +92,7 @@ class Ledger:
         self._looks[name] = look
         view = {part: getattr(look.view, part).tolist() for part in VIEW}
         line = {"training": name, "method": self.method, **remarks, "scores": look.dice.tolist()}
-        with FileLock(self.path.with_suffix(".lock")):
+        with locked(self.path.with_suffix(".lock")):
             write_text(
                 self.path, "\n".join([*self._lines(), json.dumps({**line, "view": view}), ""])
             )

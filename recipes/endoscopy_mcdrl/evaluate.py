@@ -28,6 +28,8 @@ from .console import counting
 from .flags import parse
 from .methods import title_of
 
+SEEN = {True: ", WHICH TRAINING SAW", False: "", None: ", which training may have seen"}
+
 
 @dataclass(frozen=True)
 class EvaluateFlags:
@@ -84,10 +86,7 @@ def main(arguments: Sequence[str]) -> None:
         told = {"site": site, "seen_in_training": seen, **results_json(results)}
         print(json.dumps(told, indent=2))
     else:
-        remark = {True: ", WHICH TRAINING SAW", None: ", which training may have seen"}.get(
-            seen, ""
-        )
-        Console().print(results_table(results, title=f"On {site}{remark} (%)"))
+        Console().print(results_table(results, title=f"On {site}{SEEN[seen]} (%)"))
 
 
 def _seen_elsewhere(settings: RecipeConfig) -> bool | None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from deconfound.encoders.level_interventions.base import LevelIntervention, level_interventions
 from deconfound.encoders.levels import check_maps, choose_levels
-from deconfound.interventions.film import starting_at_zero
+from deconfound.interventions.zero import starting_at_zero
 
 
 @level_interventions.register("clipseg_film")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from deconfound.errors import DataError, RunFolderError
 from deconfound.study.results import read_results, write_results
 from deconfound.training.files import unwritable, write_json, write_text
+from deconfound.training.locks import locked
 from deconfound.training.same_settings import keep_settings
 
 from .cells import Cell, CellRecord
@@ -88,7 +87,7 @@ class Store:
         Raises:
             RunFolderError: the folder cannot be written.
         """
-        return _locked(self.folder, lambda: None)
+        return locked(self.folder / "lock")
 
     def alone(self, cell: Cell, say: Callable[[str], None]) -> AbstractContextManager[None]:
         """Let one process at a time be at a cell; others wait until it is done, or was killed.
@@ -104,7 +103,7 @@ class Store:
             RunFolderError: the folder cannot be written.
         """
         busy = f"{cell.name}: another process is at it; waiting"
-        return _locked(self.path(cell), lambda: say(busy))
+        return locked(self.path(cell) / "lock", lambda: say(busy))
 
     def record(self, cell: Cell) -> CellRecord:
         """Read what is known of a finished cell.
@@ -168,24 +167,6 @@ class Store:
             frame = _joined(finished)
             write_results(frame, self.folder / "results")
         return frame
-
-
-@contextmanager
-def _locked(folder: Path, busy: Callable[[], None]) -> Iterator[None]:
-    """Hold a folder's lock, after a word where somebody else does."""
-    lock = FileLock(folder / "lock")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
-    except Timeout:
-        busy()
-        lock.acquire()
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _shared(settings: StudySettings) -> dict[str, Any]:
