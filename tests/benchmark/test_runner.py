@@ -128,7 +128,7 @@ def test_side_by_side_cells_come_to_the_same(tmp_path: Path, whole: Outcome) -> 
     (tmp_path / "two").mkdir()
     Ledger(tmp_path / "two").append(finished)
     with pytest.raises(Killed):
-        run_cell(CELL, SMALL, tmp_path / "two" / "work" / CELL.name, KilledAfter(1))
+        run_cell(begun, SMALL, tmp_path / "two" / "work" / begun.name, KilledAfter(1))
     told: list[Cell] = []
     two = SMALL.model_copy(update={"jobs": 2})
     cells = [CELL, finished.cell, begun]
