@@ -81,7 +81,9 @@ class Program:
 PROGRAMS = (
     Program(("refute",), "deconfound.refuting.command", "try to refute a run's adjustment"),
     Program(
-        ("benchmark", "causal"), "deconfound.benchmark.causal", "benchmark causal: who adjusts?"
+        ("benchmark", "causal"),
+        "deconfound.benchmark.causal",
+        "causal: train small models in worlds whose P(Y|do(F)) is known; who adjusts?",
     ),
 )
 """Every one of them; those that begin with the same word are its sub-commands."""
@@ -95,7 +97,8 @@ def _program(words: Sequence[str]) -> int:
         return run(lambda: import_module(called.module).main(words[len(called.words) :]))
     if words[1:] and words[1] in ("-h", "--help"):
         for one in alike:
-            print(f"usage: deconfound {' '.join(one.words)} ...\n\n{one.purpose}")
+            call = f"deconfound {' '.join(one.words)}"
+            print(f"usage: {call} [flags]\n\n{one.purpose}\n\n{call} --help lists its flags.")
         return 0
     known = " or ".join(f"deconfound {' '.join(one.words)}" for one in alike)
     given = f"{words[1]!r}" if len(words) > 1 else "nothing"

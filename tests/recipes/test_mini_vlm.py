@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -231,6 +232,17 @@ def test_settings_that_cannot_work_are_refused_in_one_sentence(
     assert error.count("\n") == 1
     with pytest.raises(ConfigurationError, match=flag):
         Settings(**{flag[2:].replace("-", "_"): 0}).check()
+
+
+def test_without_tyro_the_command_names_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "tyro", None)
+    assert main(["evaluate"]) == 2
+    assert capsys.readouterr().err == (
+        "error: the command line needs tyro, which is not installed; "
+        'run `pip install "deconfound[recipes]"`\n'
+    )
 
 
 def test_a_run_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
