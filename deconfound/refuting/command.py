@@ -161,6 +161,11 @@ def _refuters(run: RunFolder, model: CausalSegmenter, flags: RefuteFlags) -> tup
     """Return who is asked; nothing can be said in other words where rows are no words."""
     names = model.dictionary().names
     of_pack = in_words(model.dictionary) and names == model.pack.confounder_names
+    if flags.vlm and not of_pack:
+        raise ConfigurationError(
+            f"--vlm {flags.vlm}: expected a dictionary of the pack's own sentences, which a text "
+            f"tower can say otherwise, found one of {', '.join(names)}; leave --vlm out"
+        )
     if not flags.text or not of_pack:
         found = default_refuters(names)
     else:

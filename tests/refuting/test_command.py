@@ -173,6 +173,8 @@ def test_clusters_are_not_said_in_other_words(dictionary) -> None:
         model.dictionary.fit(model, [{"image": torch.rand(16, 3, 32, 32)}])
     asked = _refuters(None, model, RefuteFlags(Path("runs/any")))
     assert not [one for one in asked if isinstance(one, IrrelevantText | Paraphrases)]
+    with pytest.raises(ConfigurationError, match="--vlm mini: expected a dictionary of the pack's"):
+        _refuters(None, model, RefuteFlags(Path("runs/any"), vlm="mini"))
 
 
 SIZE = {"kmeans": {"clusters": 12}, "learned": {"size": 12}}
