@@ -19,12 +19,6 @@ from deconfound.types import Confounders
 # --- estimators ---------------------------------------------------------------------------
 
 
-def without_prior(observed: Observed) -> Tensor:
-    """Average over the names alike: which prior belongs to which is not used."""
-    outcome = observed.pairs / observed.pairs.sum(dim=2, keepdim=True)
-    return outcome.mean(dim=0)
-
-
 def added_up(observed: Observed) -> Tensor:
     """Add what every name does, where it should be averaged: more names, another answer."""
     outcome = observed.pairs / observed.pairs.sum(dim=2, keepdim=True)
@@ -47,6 +41,14 @@ class Frozen(ScmSubject):
 
     def estimate(self, confounders: Confounders, seed: int = 0) -> Tensor:
         return super().estimate(self.dictionary(), seed)
+
+
+class Alike(ScmSubject):
+    """Takes all names for equally likely: which prior belongs to which is not used."""
+
+    def estimate(self, confounders: Confounders, seed: int = 0) -> Tensor:
+        even = torch.full_like(confounders.prior, 1 / len(confounders.prior))
+        return super().estimate(replace(confounders, prior=even), seed)
 
 
 class Flattering(ScmSubject):

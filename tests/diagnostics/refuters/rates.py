@@ -13,9 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import count, islice
 from typing import get_args
-
-import torch
 
 from deconfound.diagnostics.refuters import (
     DummyOutcome,
@@ -38,18 +37,20 @@ from deconfound.diagnostics.refuters import (
     refute,
     regression,
 )
+from deconfound.diagnostics.refuters.worlds import ScmEstimator
 from deconfound.simulation import DiscreteSCM, random_scm
 from tests.diagnostics.refuters.bad_subjects import (
+    Alike,
     Flattering,
     Forgetful,
     Frozen,
     Regional,
     added_up,
     tower,
-    without_prior,
     without_regions,
 )
 from tests.diagnostics.refuters.hidden_worlds import HiddenSubject, hidden_world
+from tests.diagnostics.refuters.limits import Partial, lost_by_other_regions, lost_by_the_change
 
 WORLDS, UNITS, SEEDS = 100, 4000, (0, 1)
 MATTERS = 0.01
@@ -67,35 +68,33 @@ class Case:
     bad: Ask
 
 
+def first_worlds(matters: Callable[[DiscreteSCM], bool]) -> tuple[DiscreteSCM, ...]:
+    """Return the first hundred worlds of which something is true."""
+    drawn = (random_scm(seed, dim=128, num_confounders=3 + seed % 2) for seed in count())
+    return tuple(islice(filter(matters, drawn), WORLDS))
+
+
 @cache
 def worlds(matters: float = MATTERS) -> tuple[DiscreteSCM, ...]:
     """Return the first hundred worlds in which adjusting matters that much."""
-    found: list[DiscreteSCM] = []
-    seed = 0
-    while len(found) < WORLDS:
-        scm = random_scm(seed, dim=128, num_confounders=3 + seed % 2)
+
+    def adjusting_matters(scm: DiscreteSCM) -> bool:
         gap = scm.outcome_observed() - scm.outcome_under_do()
-        if gap.square().sum(dim=1).mean() > matters:
-            found.append(scm)
-        seed += 1
-    return tuple(found)
+        return bool(gap.square().sum(dim=1).mean() > matters)
+
+    return first_worlds(adjusting_matters)
 
 
 @cache
-def of_unlike_prior() -> tuple[DiscreteSCM, ...]:
-    """Return a hundred worlds in which a permuted prior moves P(Y|do(F)) as much."""
-    found: list[DiscreteSCM] = []
-    seed = 0
-    while len(found) < WORLDS:
-        scm = random_scm(seed, dim=128, num_confounders=3 + seed % 2)
-        order = scm.prior.argsort()
-        other = scm.prior.clone()
-        other[order] = scm.prior[order.flip(0)]
-        gap = torch.einsum("m,lmk->lk", scm.prior - other, scm.outcome)
-        if gap.square().sum(dim=1).mean() > MATTERS:
-            found.append(scm)
-        seed += 1
-    return tuple(found)
+def where_missed(refuter: Partial) -> tuple[DiscreteSCM, ...]:
+    """Return a hundred worlds in which the adjustment is as far off with a changed dictionary."""
+    return first_worlds(lambda scm: lost_by_the_change(scm, refuter, SEEDS) > MATTERS)
+
+
+@cache
+def where_regions_matter() -> tuple[DiscreteSCM, ...]:
+    """Return a hundred worlds in which it is as far off where other regions are taken."""
+    return first_worlds(lambda scm: lost_by_other_regions(scm, SEEDS) > MATTERS)
 
 
 def adjusting(index: int) -> ScmSubject:
@@ -134,6 +133,22 @@ def _subject(kind: type[ScmSubject], estimator=backdoor) -> Callable[[int], ScmS
     return lambda index: kind(worlds()[index], estimator, count=UNITS)
 
 
+def _part(refuter: Partial, bad: type[ScmSubject], estimator: ScmEstimator = backdoor) -> Case:
+    """Return a refuter of a part of the dictionary in worlds where that part is missed."""
+
+    def who(kind: type[ScmSubject], how: ScmEstimator) -> Ask:
+        return lambda i: ([refuter], kind(where_missed(refuter)[i], how, count=UNITS))
+
+    return Case(who(ScmSubject, backdoor), who(bad, estimator))
+
+
+def _regions(which: Callable[[], tuple[DiscreteSCM, ...]]) -> Case:
+    def who(estimator: ScmEstimator) -> Ask:
+        return lambda i: ([PlaceboRegions()], Regional(which()[i], estimator, count=UNITS))
+
+    return Case(who(backdoor), who(without_regions))
+
+
 def _hidden(share: float) -> Case:
     def world(real: bool) -> Ask:
         return lambda i: (
@@ -152,17 +167,14 @@ CASES: dict[str, Case] = {
     "paraphrases": Case(lambda i: ([decisive(i)[2]], adjusting(i)), _wording),
     "random common cause": _against(RandomCommonCause, _subject(ScmSubject, added_up)),
     "dummy outcome": _against(DummyOutcome, _subject(Flattering)),
-    "permuted pairs": _against(PermutedPairs, _subject(ScmSubject, without_prior)),
-    "permuted pairs, unlike priors": Case(
-        lambda i: ([PermutedPairs()], ScmSubject(of_unlike_prior()[i], backdoor, count=UNITS)),
-        lambda i: ([PermutedPairs()], ScmSubject(of_unlike_prior()[i], without_prior, count=UNITS)),
-    ),
-    "placebo region prompts": Case(
-        lambda i: ([PlaceboRegions()], _subject(Regional)(i)),
-        lambda i: ([PlaceboRegions()], _subject(Regional, without_regions)(i)),
-    ),
+    "permuted pairs": _against(PermutedPairs, _subject(Alike)),
+    "permuted pairs, where it matters": _part(PermutedPairs(), Alike),
+    "placebo region prompts": _regions(lambda: worlds()),
+    "placebo region prompts, where they matter": _regions(where_regions_matter),
     "subset": _against(Subset, _subject(ScmSubject, regression)),
+    "subset, where the rest matters": _part(Subset(), ScmSubject, regression),
     "without z0": _against(lambda: LeaveOneOut("z0"), _subject(Forgetful)),
+    "without z0, where it matters": _part(LeaveOneOut("z0"), Forgetful),
     "unobserved confounder, half as strong": _hidden(0.5),
     "unobserved confounder, as strong": _hidden(1.0),
     "overall": Case(
@@ -171,10 +183,10 @@ CASES: dict[str, Case] = {
 }
 
 
-def verdicts(ask: Ask, count: int = WORLDS) -> Counter[str]:
+def verdicts(ask: Ask, number: int = WORLDS) -> Counter[str]:
     """Count what is said in a number of worlds."""
     found: Counter[str] = Counter()
-    for index in range(count):
+    for index in range(number):
         refuters, subject = ask(index)
         answers = refute(subject, refuters, SEEDS)
         found[overall(answers) if len(answers) > 1 else answers[0].verdict] += 1
@@ -183,11 +195,11 @@ def verdicts(ask: Ask, count: int = WORLDS) -> Counter[str]:
 
 def main(names: Sequence[str]) -> None:
     """Print a line for each case: supported, refuted and inconclusive, good and bad."""
-    print(f"{'':38}{'good: s/r/i':>16}{'bad: s/r/i':>16}")
+    print(f"{'':44}{'good: s/r/i':>16}{'bad: s/r/i':>16}")
     for name in names or CASES:
         both = [verdicts(ask) for ask in (CASES[name].good, CASES[name].bad)]
         cells = ["/".join(str(found[k]) for k in get_args(Verdict)) for found in both]
-        print(f"{name:38}{cells[0]:>16}{cells[1]:>16}", flush=True)
+        print(f"{name:44}{cells[0]:>16}{cells[1]:>16}", flush=True)
 
 
 if __name__ == "__main__":
