@@ -97,7 +97,7 @@ class ClassMask(MaskRule):
     """0 for background, 1…K for the lesion classes in the order of the pack.
 
     Args:
-        num_classes: K.
+        num_classes: K
     """
 
     num_classes: int

@@ -53,7 +53,7 @@ class Agreement:
         auc: chance that of two images, one above the median of sign·statistic and one below, the
             reading puts the first higher; 0.5 is no idea.
         auc_interval: 95 % of bootstrap draws.
-        images: n.
+        images: n
     """
 
     confounder: str

@@ -39,7 +39,7 @@ class SiteProbe:
         accuracy: cross-validated, share of images.
         chance: its mean where sites are shuffled within each class: what the class alone tells.
         p_value: of "site and features are independent given the class", one-sided.
-        images: n.
+        images: n
         grouped: whether patients were kept together. Where they could not be, a probe that knows
             patients looks like one that knows sites.
         by_class: the same for each class; of a few images, a rough idea.
@@ -60,7 +60,7 @@ class KernelTest:
     Attributes:
         statistic: the test's own.
         p_value: of "site and features are independent given the class".
-        images: n.
+        images: n
         components: principal components of the features that were tested.
     """
 

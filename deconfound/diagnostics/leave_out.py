@@ -23,7 +23,7 @@ class LeaveOut:
 
     Attributes:
         names: the M confounders.
-        change: (M, B, H, W), |Δ logit| where the confounder is left out, mean over channels.
+        change: (M, B, H, W), absolute change of the logit without it, mean over channels.
         changed: (M, B), share of an image's pixels whose predicted class becomes another.
     """
 
@@ -33,7 +33,7 @@ class LeaveOut:
 
     @property
     def mean_change(self) -> Tensor:
-        """(M,), mean |Δ logit| over images and pixels."""
+        """(M,), mean absolute change of the logit over images and pixels."""
         return self.change.mean(dim=(1, 2, 3))
 
 

@@ -58,7 +58,7 @@ class Only(InterventionLayer):
         layer: an intervention with effects.
 
     Attributes:
-        chosen: m.
+        chosen: m
     """
 
     def __init__(self, layer: InterventionLayer) -> None:

@@ -36,7 +36,7 @@ class FrontDoorIntervention(InterventionLayer):
 
     The formula asks for more than a layer can give. Its mediator must take several values for one
     picture, but the features of a network are a function of it; and CS weighs by what the region
-    looks like, P(x'|f) and not P(x'), unless T is infinite. It is an outcome model that has seen
+    looks like, P(x' | f) and not P(x'), unless T is infinite. It is an outcome model that has seen
     other pictures. Measure whether yours adjusts.
 
     Args:

@@ -22,7 +22,7 @@ class LearnedPromptIntervention(ClassTextIntervention):
 
     Args:
         dim: d, the width of the joint space.
-        sentences: S.
+        sentences: S
         context: (m, width), where v starts; or that shape alone, to be filled by a state dict.
         scale: see `ClassTextIntervention`.
         text: reads the S class prompts; not persistent. None where the embeddings come from a

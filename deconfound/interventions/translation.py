@@ -76,7 +76,7 @@ class TextTranslation(JointIntervention):
         """Return A(f, z_m), (B, M, N, d), for features (B, N, d) and embeddings (M, d).
 
         Args:
-            features: f.
+            features: f
             z: where to.
             shown: E_q[z] (B, N, d), where from; None starts from no confounder at all.
         """

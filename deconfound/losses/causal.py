@@ -48,7 +48,7 @@ def class_coverage(
         mask: (B, H, W), int64; 0 is background.
         class_index: (B,), int64, the class of the one lesion of a binary mask; -1 is unknown, and
             such an image covers nothing.
-        num_classes: K.
+        num_classes: K
         grid: (h, w).
         binary: whether the mask holds 0 and 1 (the class is ``class_index``) or 0 to K.
 

@@ -47,7 +47,7 @@ def image_targets(mask: Tensor, class_index: Tensor, num_classes: int) -> Tensor
     Args:
         mask: (B, H, W), 0 is background.
         class_index: (B,), -1 is unknown.
-        num_classes: K.
+        num_classes: K
     """
     empty = mask.flatten(1).amax(dim=1) == 0
     return torch.where(empty, num_classes, class_index)

@@ -52,7 +52,7 @@ class GroupDroLoss(nn.Module):
 
     Args:
         plain: the loss of the segmentation.
-        num_sites: S.
+        num_sites: S
         eta: η, 0 or more.
 
     Raises:

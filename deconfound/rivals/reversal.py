@@ -46,7 +46,7 @@ class SiteAdversary(nn.Module):
 
     Args:
         channels: C, of the maps that are read.
-        num_sites: S.
+        num_sites: S
         strength: of the reversed gradient at the end of the ramp, 0 or more.
         ramp_steps: training steps that the ramp takes, 1 or more.
 

@@ -15,7 +15,7 @@ class SiteClassifier(nn.Module):
 
     Args:
         channels: C, of the maps that are read.
-        num_sites: S.
+        num_sites: S
     """
 
     def __init__(self, channels: int, num_sites: int) -> None:
@@ -36,7 +36,7 @@ def require_sites(method: str, site_index: Tensor | None, num_sites: int) -> Ten
     Args:
         method: who asks, for the error.
         site_index: as the data set has it.
-        num_sites: S.
+        num_sites: S
 
     Raises:
         DataError: no sites, or a number that is not in 0 … S - 1.

@@ -30,7 +30,7 @@ class ContextText(nn.Module):
     Args:
         spec: the text tower: ``embed_dim``, ``text_cfg`` and ``quick_gelu`` of open_clip's model
             configuration.
-        sentences: S.
+        sentences: S
         tokens: T, how many tokens the longest sentence has, its end included.
         persistent: whether tower and sentences are part of the state dict.
 

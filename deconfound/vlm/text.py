@@ -46,7 +46,7 @@ class OpenClipText(TextEncoder):
         clip: the model, in evaluation mode.
         tokenizer: from prompts to token ids (n, context length), as open_clip's tokenizers.
         name: what the model is called, for errors.
-        embed_dim: d.
+        embed_dim: d
         model_cfg: the model configuration that the model was built from.
     """
 
@@ -103,7 +103,7 @@ class AbsentText(TextEncoder):
     They are not-a-number, so that one that was never filled shows in whatever is computed from it.
 
     Args:
-        embed_dim: d.
+        embed_dim: d
     """
 
     context_length = 0

@@ -42,7 +42,7 @@ class Moments:
 
     Args:
         names: the M confounders in words.
-        channels: C.
+        channels: C
     """
 
     def __init__(self, names: tuple[str, ...], channels: int) -> None:

@@ -21,7 +21,7 @@ class Calibration:
     """What turns scores into probabilities; `read_posterior` takes both.
 
     Attributes:
-        temperature: T. At the upper end of its range, 1000, the scores know nothing of z.
+        temperature: T; at the upper end of its range, 1000, the scores know nothing of z.
         bias: b, (M,) float64, of mean zero: how much each prompt must be helped to be heard.
         error_before: expected calibration error at the temperature that was there before.
         error_after: expected calibration error now, on the same pictures.

@@ -19,7 +19,7 @@ def weighted_outcome(
         observed: y, (n, C); one-hot where Y is a category.
         class_index: k, (n,) int64, 0 to K-1.
         weights: w, (n,), not negative.
-        num_classes: K.
+        num_classes: K
 
     Raises:
         ShapeError: arguments that do not fit each other.

@@ -36,7 +36,7 @@ def regress_outcome(
         posterior: P(z|x), (n, M); one-hot where z is known.
         class_index: k, (n,) int64, 0 to K-1.
         weights: w, (n,), not negative.
-        num_classes: K.
+        num_classes: K
         interactions: whether A may depend on k and z jointly. Of the best fits the one with the
             least coefficients is taken: 0 for a pair that no image shows.
 

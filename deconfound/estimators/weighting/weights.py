@@ -54,7 +54,7 @@ def balancing_weights(
         posterior: P(z|x), (n, M), rows sum to one; one-hot where z is known.
         class_index: (n,), int64, 0 to K-1. -1, no lesion or an unknown one, is balanced as a class
             of its own.
-        num_classes: K.
+        num_classes: K
         clip: cut weights at this many times their mean, 1 or more; None does not. It trades bias
             for variance. Weights are scaled to mean one afterwards, so the largest can end a little
             above.

@@ -152,12 +152,12 @@ def random_scm(
 
     Args:
         seed: of everything that is drawn.
-        num_confounders: M.
+        num_confounders: M
         num_features: L; confounder m goes with feature m modulo L.
-        num_outcomes: K.
+        num_outcomes: K
         strength: s, the dial.
         effect: standard deviation of each part of the log-odds.
-        dim: d.
+        dim: d
     """
     g = torch.Generator().manual_seed(seed)
 

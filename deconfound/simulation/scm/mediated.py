@@ -46,7 +46,7 @@ class MediatedSCM:
 
     Attributes:
         pairs: W·K outcomes, the pair (w, y) at w·K + y, all of positive probability.
-        num_mediators: W.
+        num_mediators: W
 
     Raises:
         ConfigurationError: outcomes that do not divide into W, or one that never happens.
