@@ -89,7 +89,8 @@ def told_by_the_margin(
     """Say whether the class is told less often once more about the lesion is hidden.
 
     Both guesses are of the same images, so they are compared image by image, and a patient's images
-    count together. It has to be less by `LESS` and by `SURE` standard errors.
+    count together. It has to be less by `LESS` and by `SURE` standard errors, of what was told at
+    all: a guess can fall below chance, and nothing is lost by that.
 
     Args:
         near: (n, d), embeddings of images whose lesion is painted over.
@@ -111,7 +112,9 @@ def told_by_the_margin(
     before, after = (_right(seen[rows], classes, folds, alike) for seen in (near, far))
     less = np.bincount(who, alike * (before.astype(float) - after))
     error = max(float(np.sqrt(np.square(less).sum())), 1e-12)
-    return bool(less.sum() > LESS * len(rows) and less.sum() > SURE * error)
+    by_chance = len(rows) / len(np.unique(classes))
+    lost = min(less.sum(), alike @ before - by_chance)  # what was guessed by chance told nothing
+    return bool(lost > LESS * len(rows) and lost > SURE * error)
 
 
 def can_be_told(class_index: np.ndarray, groups: Sequence[str] | None = None) -> bool:

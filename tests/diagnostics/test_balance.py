@@ -28,8 +28,8 @@ def test_what_is_told_is_how_often_class_and_confounder_go_together(strength, se
     found = class_balance(*world(strength, seed)[:2])
     assert found is not None
     truth = strength + (1 - strength) / 3
-    assert found.told == pytest.approx(truth, abs=0.07)
-    assert found.left == pytest.approx(strength, abs=0.12)
+    assert found.told == pytest.approx(truth, abs=0.1)  # near chance, noise can be learned
+    assert found.left == pytest.approx(strength, abs=0.15)
 
 
 @settings(max_examples=5)
@@ -131,6 +131,17 @@ def test_of_a_few_patients_no_margin_is_found() -> None:
     near = np.where(few[:, None], far + halo, far)
     groups = [f"p{0 if i < 20 else 1}" if i < 40 else f"q{i}" for i in range(400)]
     assert not told_by_the_margin(near, far, k, groups)
+
+
+def test_what_no_look_tells_no_margin_tells() -> None:
+    """Twins of unlike classes are guessed wrong, below chance, and no look tells the class."""
+    source = np.random.default_rng(0)
+    k = np.tile([0, 1], 400)
+    blind, twins = source.standard_normal((800, 8)), source.standard_normal((400, 400))
+    mistaken = np.repeat(twins, 2, axis=0)
+    seen = [class_balance(shown, k) for shown in (blind, mistaken)]
+    assert [round(one.told, 1) for one in seen if one] == [0.5, 0.1]
+    assert not told_by_the_margin(blind, mistaken, k)
 
 
 def test_one_class_has_no_margin() -> None:
