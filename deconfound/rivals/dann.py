@@ -27,8 +27,7 @@ class DANN(Rival):
         "the published one adapts to unlabelled pictures of the target, and here the held-out site "
         "is never seen: the discriminator tells the training sites from each other; it reads the "
         "deepest map that the decoder gets, averaged over locations, and the skip connections pass "
-        "it by; the ramp is over a number of steps of its own, as a loss does not know how long "
-        "training will be"
+        "it by"
     )
     grid = ({"strength": 1.0}, {"strength": 0.3}, {"strength": 0.1})
 

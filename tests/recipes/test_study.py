@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from deconfound.errors import ConfigurationError, DataError, DeconfoundError, RunFolderError
 from deconfound.rivals import TRIALS
-from deconfound.study import read_results
+from deconfound.study import read_results, summarise
 from deconfound.training.history import EpochRecord
 from deconfound.training.progress import Silent
 from recipes.endoscopy_mcdrl.__main__ import main
@@ -39,6 +39,7 @@ from recipes.endoscopy_mcdrl.study import (
 )
 from recipes.endoscopy_mcdrl.study import run_cell as run_cell_module
 from recipes.endoscopy_mcdrl.study.cells import Cell, CellRecord, pairs
+from recipes.endoscopy_mcdrl.study.collecting import collect
 from recipes.endoscopy_mcdrl.study.run_cell import run_cell
 from recipes.endoscopy_mcdrl.study.settings import METHODS, StudySettings
 from recipes.endoscopy_mcdrl.study.store import Store
@@ -344,7 +345,7 @@ def test_two_commands_do_not_write_one_table_at_a_time(tmp_path, tiny_weights):
     store, _ = finished(settings)
     with ThreadPoolExecutor(2) as pool:
         with store.writing():
-            others = [pool.submit(Store.prepare, settings), pool.submit(store.collect)]
+            others = [pool.submit(Store.prepare, settings), pool.submit(collect, store, 0)]
             for other in others:
                 with pytest.raises(TimeoutError):
                     other.result(timeout=0.3)
@@ -357,8 +358,31 @@ def test_two_commands_do_not_write_one_table_at_a_time(tmp_path, tiny_weights):
 def test_what_a_kill_left_of_a_finished_cells_training_is_deleted(tmp_path, tiny_weights):
     store, cell = finished(tiny(tmp_path, tiny_weights))
     (store.path(cell) / "work").mkdir()  # killed right after cell.json
-    store.collect()
+    collect(store, 0)
     assert not (store.path(cell) / "work").exists()
+
+
+def scored(store: Store, cell: Cell, dice: float) -> None:
+    """Finish a cell that was never trained, every frame and the validation scoring the same."""
+    setting = {**dict(cell.setting), "depth": cell.depth, "prompts": cell.prompts}
+    frames = made_up({cell.method: dice}, setting=json.dumps(setting))
+    frames = frames[frames["seed"] == 0].assign(seed=cell.seed, holdout=cell.holdout)
+    store.finish(CellRecord(cell, dice, 0, 1.0, 1.0, "cpu"), frames)
+
+
+def test_a_query_over_the_results_counts_no_loser_of_a_search(tmp_path, tiny_weights):
+    settings = tiny(tmp_path, tiny_weights, methods=("mcdrl",), trials=2, seeds=2)
+    store, (losing, winning) = Store.prepare(settings), plan.trial_cells(settings, SITES[:1])
+    for cell, dice in zip(plan.repeated([winning], settings), (0.6, 0.4), strict=True):
+        scored(store, cell, dice)
+    others = (losing, replace(winning, depth=1), replace(winning, prompts=3))
+    for cell, dice in zip(others, (0.3, 0.9, 0.9), strict=True):
+        scored(store, cell, dice)
+    collect(store, settings.seed)
+    found = summarise(read_results(settings.out / "results.parquet"), ["method"])
+    assert found["mean"].tolist() == [pytest.approx(0.5)]
+    tried = read_results(settings.out / "tried.parquet")
+    assert sorted(tried["dice"].unique()) == [0.3, 0.9]
 
 
 def test_a_figure_is_kept_whatever_its_site_is_called(tmp_path, tiny_weights):
@@ -420,7 +444,7 @@ def test_lost_frames_of_a_finished_cell_are_named(tmp_path, tiny_weights):
     store.path(cell).mkdir(parents=True)
     store.finish(CellRecord(cell, 0.5, 0, 1.0, 1.0, "cpu"), made_up({"baseline": 0.5}))
     (store.path(cell) / "images.parquet").unlink()
-    for ask in (lambda: store.images([cell]), store.collect):
+    for ask in (lambda: store.images([cell]), lambda: collect(store, 0)):
         with pytest.raises(RunFolderError, match="delete the folder, and the cell is trained"):
             ask()
 
@@ -549,8 +573,18 @@ def test_further_ablations(question, rows, tmp_path, tiny_weights, capsys):
 def test_ablations_vary_one_thing():
     settings = StudySettings(seeds=1)
     cells = plan.dictionary_cells(settings, ["A"])
-    assert [cell.prompts for cell in cells] == [3, 6, 9, 12, 15]
+    assert [cell.prompts for cell in cells] == [3, 6, 9, None, 15]
     assert len({replace(cell, prompts=None) for cell in cells}) == 1
+    assert [cell.depth for cell in plan.depth_cells(settings, ["A"])] == [1, 2, None, 4, 5]
+
+
+def test_what_an_ablation_leaves_as_it_is_is_not_trained_again():
+    settings = StudySettings(methods=("mcdrl",), seeds=1, depth=2)
+    (own,) = {*plan.module_cells(settings, ["A"])} & {*plan.trial_cells(settings, ["A"])}
+    assert own.method == "mcdrl"
+    assert own in plan.dictionary_cells(settings, ["A"])
+    assert own in plan.depth_cells(settings, ["A"])
+    assert plan.depth_cells(settings, ["A"])[1] == own
     assert [cell.method for cell in plan.module_cells(settings, ["A"])] == list(plan.MODULES)
 
 
@@ -646,7 +680,7 @@ def test_a_line_of_an_oracle_says_so():
 
 def test_errors_are_of_the_library(tmp_path):
     with pytest.raises(DeconfoundError):
-        Store(tmp_path).collect()
+        collect(Store(tmp_path), 0)
 
 
 def test_a_rival_starts_at_once_in_every_command():

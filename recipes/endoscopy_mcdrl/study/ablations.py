@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..methods import title_of
 from . import notes, paper
-from .cells import CellRecord
+from .cells import Cell, CellRecord
 from .metrics import NAMES
 from .printed import Table
 from .settings import StudySettings
@@ -54,7 +54,7 @@ def dictionary_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
             *(overall(own, metric) for metric in scored),
             *([known(paper.DICTIONARY.get(size))] * beside),
         )
-        for backbone, size, own in varied(frame, settings, "prompts")
+        for backbone, size, own in varied(frame, settings, "prompts", settings.pack_size)
     ]
     return Table(
         named("dictionary", settings.metric),
@@ -76,8 +76,8 @@ def depth_table(
     """By the number of intervention layers: the paper's Table 5."""
     metric, beside, cost = settings.metric, _has_dice(settings), settings.pack == paper.PACK
     rows = []
-    for backbone, depth, own in varied(frame, settings, "depth"):
-        cells = [r for r in records if (r.cell.backbone, r.cell.depth) == (backbone, depth)]
+    for backbone, depth, own in varied(frame, settings, "depth", settings.depth):
+        cells = [r for r in records if _what(r.cell, settings) == (backbone, depth)]
         dice, size, time = paper.DEPTH.get(depth, (None, None, None))
         rows.append(
             (
@@ -103,6 +103,10 @@ def depth_table(
             *notes.oracle(settings),
         ),
     )
+
+
+def _what(cell: Cell, settings: StudySettings) -> tuple[str, int]:
+    return cell.backbone, settings.depth if cell.depth is None else cell.depth
 
 
 def _has_dice(settings: StudySettings) -> bool:

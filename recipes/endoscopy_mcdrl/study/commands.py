@@ -22,6 +22,7 @@ from ..readers import discover
 from ..unread import refuse_unread
 from . import ablations, plan, tables
 from .cells import Cell
+from .collecting import collect
 from .executors import run_work
 from .printed import Table
 from .settings import StudySettings
@@ -135,7 +136,7 @@ def figure(arguments: Sequence[str]) -> None:
     settings, asked = _begin("figure", FIGURES, arguments)
     study = Study(shown(settings, _holdouts(settings), asked.needs_pictures))
     path = asked.draw(study.compared(), study.settings, study.store)
-    study.store.collect()
+    collect(study.store, study.settings.seed)
     note(study.console, f"figure     {path}")
 
 
@@ -144,7 +145,7 @@ def _answer(command: str, questions: Mapping[str, Question], arguments: Sequence
     settings, question = _begin(command, questions, arguments)
     study = Study(settings)
     found = question(study)
-    study.store.collect()
+    collect(study.store, study.settings.seed)
     with study.store.writing():
         for each in found:
             each.write(study.store.folder / "tables")

@@ -53,6 +53,17 @@ def chosen_cells(trials: Sequence[Cell], store: Store) -> list[Cell]:
     return [cell for _, cell in best.values()]
 
 
+def compared_cells(finished: Sequence[Cell], store: Store, first_seed: int) -> list[Cell]:
+    """Return, of all finished cells, those of a method's best setting, with every seed.
+
+    Ablations that change the depth or the dictionary are no methods to compare.
+    """
+    whole = [cell for cell in finished if cell.depth is None and cell.prompts is None]
+    trials = [cell for cell in whole if cell.seed == first_seed]
+    chosen = set(chosen_cells(trials, store))
+    return [cell for cell in whole if replace(cell, seed=first_seed) in chosen]
+
+
 def repeated(cells: Sequence[Cell], settings: StudySettings) -> list[Cell]:
     """Return the cells with every seed, all cells of a seed before the next seed."""
     return [replace(cell, seed=seed) for seed in settings.all_seeds for cell in cells]
@@ -64,7 +75,7 @@ def module_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]
 
 
 def dictionary_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
-    """Return what the ablation of the dictionary's size needs.
+    """Return what the ablation of the dictionary's size needs; the pack's own is no other model.
 
     Raises:
         ConfigurationError: another pack than the one whose prompts are ranked.
@@ -74,12 +85,13 @@ def dictionary_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[C
             f"ablate dictionary: expected the pack {RANKED_PACK}, whose prompts have a rank by "
             f"which a smaller dictionary keeps them, found --pack {settings.pack}; leave it out"
         )
-    cells = _unsearched([settings.ablated], settings, holdouts)
-    return repeated([replace(c, prompts=size) for c in cells for size in SIZES], settings)
+    cells, own = _unsearched([settings.ablated], settings, holdouts), settings.pack_size
+    sizes = [None if size == own else size for size in SIZES]
+    return repeated([replace(c, prompts=size) for c in cells for size in sizes], settings)
 
 
 def depth_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
-    """Return what the ablation of the intervention's depth needs.
+    """Return what the ablation of the intervention's depth needs; the recipe's is no other model.
 
     Raises:
         ConfigurationError: an intervention that has no depth.
@@ -90,7 +102,8 @@ def depth_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
             f"found --intervention {settings.intervention}; leave it out"
         )
     cells = _unsearched([settings.ablated], settings, holdouts)
-    return repeated([replace(c, depth=depth) for c in cells for depth in DEPTHS], settings)
+    depths = [None if depth == settings.depth else depth for depth in DEPTHS]
+    return repeated([replace(c, depth=depth) for c in cells for depth in depths], settings)
 
 
 def _unsearched(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +32,9 @@ cells/<cell>/cell.json   one finished model: what it was, its validation Dice, c
 cells/<cell>/images.parquet
                          Dice, IoU, accuracy, HD95 and NSD of every frame of the held-out site
 cells/<cell>/model/      the trained model, of the first seed; of a search, the winner's alone
-results.parquet, .csv    all frames of all finished cells in one tidy table
+results.parquet, .csv    the frames of every method compared, in one tidy table: of a search, the
+                         winner in validation, with every seed
+tried.parquet, .csv      the frames of all other finished cells: what lost a search, and ablations
 tables/                  what the commands printed, as CSV and Markdown; main.md says where each
                          method was published, and what was adapted
 figures/                 what the commands drew; they may show frames of your data
@@ -111,7 +113,10 @@ class Store:
         Raises:
             RunFolderError: its file is damaged.
         """
-        path = self.path(cell) / "cell.json"
+        return self._record(self.path(cell))
+
+    def _record(self, folder: Path) -> CellRecord:
+        path = folder / "cell.json"
         try:
             return CellRecord.from_mapping(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -150,23 +155,32 @@ class Store:
         """
         return _joined([self.path(cell) for cell in cells])
 
-    def collect(self) -> pd.DataFrame:
-        """Write ``results.parquet`` and ``results.csv`` of every finished cell; return them.
-
-        What a kill left of a finished cell's training is deleted.
+    def finished(self) -> list[Cell]:
+        """Return the finished cells, in the order of their folders.
 
         Raises:
-            RunFolderError: there is none, or the frames of one cannot be read.
+            RunFolderError: there is none, or the record of one is damaged.
         """
-        finished = sorted(path.parent for path in self.folder.glob("cells/*/cell.json"))
-        if not finished:
+        folders = sorted(path.parent for path in self.folder.glob("cells/*/cell.json"))
+        if not folders:
             raise RunFolderError(f"{self.folder}: expected finished cells, found none")
-        for path in finished:
-            shutil.rmtree(path / "work", ignore_errors=True)
-        with self.writing():
-            frame = _joined(finished)
-            write_results(frame, self.folder / "results")
-        return frame
+        return [self._record(folder).cell for folder in folders]
+
+    def write_frames(self, name: str, cells: Sequence[Cell]) -> None:
+        """Write the frames of finished cells as one tidy table, .parquet and .csv.
+
+        What a kill left of their training is deleted. Where there are no cells, there is no table.
+
+        Raises:
+            RunFolderError: the frames of one cannot be read, or the folder cannot be written.
+        """
+        for cell in cells:
+            shutil.rmtree(self.path(cell) / "work", ignore_errors=True)
+        if cells:
+            write_results(self.images(cells), self.folder / name)
+        else:
+            for ending in (".parquet", ".csv"):
+                (self.folder / (name + ending)).unlink(missing_ok=True)
 
 
 def _shared(settings: StudySettings) -> dict[str, Any]:

@@ -31,10 +31,13 @@ def trained(
 
 
 def varied(
-    frame: pd.DataFrame, settings: StudySettings, name: str
+    frame: pd.DataFrame, settings: StudySettings, name: str, usual: int
 ) -> list[tuple[str, int, pd.DataFrame]]:
-    """Return backbone, value and frames of every row of a table that varies one setting."""
-    values = frame["setting"].map(lambda text: json.loads(text)[name])
+    """Return backbone, value and frames of every row of a table that varies one setting.
+
+    Frames that do not say its value are of a model with the usual one.
+    """
+    values = frame["setting"].map(lambda text: json.loads(text).get(name, usual))
     return [
         (backbone, int(value), frame[(frame["backbone"] == backbone) & (values == value)])
         for backbone in settings.all_backbones
