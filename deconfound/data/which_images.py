@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from deconfound.data.dataset import FolderDataset
 from deconfound.data.dealt import DealtOutcomes
 from deconfound.data.memory import MemoryDataset
+from deconfound.data.samples import Sample
 
 
 def which_images(images: Any) -> str | None:
@@ -24,7 +26,20 @@ def which_images(images: Any) -> str | None:
         16 hexadecimal digits; None where nobody knows.
     """
     known = _known(images)
-    return None if known is None else hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+    return None if known is None else _digest(known)
+
+
+def which_samples(samples: Sequence[Sample]) -> str:
+    """Return the digest of images that lie on disk, as `which_images` does."""
+    return _digest(_of_samples(samples))
+
+
+def _digest(known: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+
+
+def _of_samples(samples: Sequence[Sample]) -> list[Any]:
+    return [[one.site, one.image.name, one.group, one.class_name] for one in samples]
 
 
 def _known(images: Any) -> list[Any] | None:
@@ -33,7 +48,7 @@ def _known(images: Any) -> list[Any] | None:
         own = _known(images.images)
         return None if own is None else [own, images.order]
     if isinstance(images, FolderDataset):
-        return [[one.site, one.image.name, one.group, one.class_name] for one in images.samples]
+        return _of_samples(images.samples)
     if isinstance(images, MemoryDataset):
         groups = [None] * len(images) if images.groups is None else map(str, images.groups)
         where, classes = images.site_index.tolist(), images.class_index.tolist()

@@ -43,6 +43,7 @@ from recipes.endoscopy_mcdrl.study.collecting import collect
 from recipes.endoscopy_mcdrl.study.run_cell import run_cell
 from recipes.endoscopy_mcdrl.study.settings import METHODS, StudySettings
 from recipes.endoscopy_mcdrl.study.store import Store
+from tests.recipes.discs import manifest
 from tests.recipes.frames import made_up
 
 SITES = ("A-bronchoscopy", "E-colonoscopy")
@@ -436,6 +437,33 @@ def test_a_damaged_study_is_named(text, tmp_path, tiny_weights):
     (settings.out / "study.json").write_text(text)
     with pytest.raises(RunFolderError, match="restore the file, or choose another --out"):
         Store.prepare(settings)
+
+
+def test_other_images_than_the_finished_models_saw_are_refused(tmp_path):
+    data = manifest(tmp_path)
+    settings = StudySettings(data=data, out=tmp_path / "study")
+    store, lines = commands.Study(settings).store, data.read_text().splitlines()
+    data.write_text("\n".join(lines[:-1]))
+    commands.Study(settings)  # nothing was trained yet
+    store.path(Cell("baseline", "mini", "A")).mkdir(parents=True)
+    commands.Study(settings)
+    for now, told in (
+        (lines, "site2 (3 images then, 4 "),
+        (lines[:9], "site2 (3 images then, no "),
+    ):
+        data.write_text("\n".join(now))
+        with pytest.raises(RunFolderError, match="expected the images that the study's") as caught:
+            commands.Study(settings)
+        assert told in str(caught.value)
+
+
+def test_damaged_sites_of_a_study_are_named(tmp_path):
+    settings = StudySettings(data=manifest(tmp_path), out=tmp_path / "study")
+    store = commands.Study(settings).store
+    store.path(Cell("baseline", "mini", "A")).mkdir(parents=True)
+    (store.folder / "sites.json").write_text("[]")
+    with pytest.raises(RunFolderError, match="expected which images each site held"):
+        commands.Study(settings)
 
 
 def test_lost_frames_of_a_finished_cell_are_named(tmp_path, tiny_weights):

@@ -25,6 +25,7 @@ from .cells import Cell
 from .collecting import collect
 from .executors import run_work
 from .printed import Table
+from .same_sites import keep_sites
 from .settings import StudySettings
 from .store import Store
 from .work import Work
@@ -48,6 +49,8 @@ class Study:
         _require_one_process(settings)
         self.holdouts = _holdouts(settings)
         self.store = Store.prepare(settings)
+        if settings.data is not None:
+            keep_sites(self.store, discover(settings.data))
 
     def compared(self) -> list[Cell]:
         """Train every method: the search with the first seed, then the best with every seed.

@@ -28,6 +28,7 @@ README = """\
 This folder is one study of deconfound: leave-one-site-out, many methods, several seeds.
 
 study.json               settings that all cells share
+sites.json               which images each site held, of sites on disk
 cells/<cell>/cell.json   one finished model: what it was, its validation Dice, cost and time
 cells/<cell>/images.parquet
                          Dice, IoU, accuracy, HD95 and NSD of every frame of the held-out site
