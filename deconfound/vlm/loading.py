@@ -35,18 +35,32 @@ def load(name: str | Path | VisionLanguageModel, dense: str = "auto") -> VisionL
     """
     if isinstance(name, VisionLanguageModel):
         return name if dense in ("auto", name.tower.dense) else name.with_dense(dense)
+    require_known(name)
     if str(name) == MINI:
         return _from_folder(MINI_FOLDER, find_weights(MINI_FOLDER), MINI, dense)
     path = Path(name).expanduser()
     if path.is_dir():
         return _from_folder(path, find_weights(path), str(name), dense)
     if path.is_file():
+        return _from_folder(path.parent, path, str(name), dense)
+    return _from_name(str(name), dense)
+
+
+def require_known(name: str | Path) -> None:
+    """Refuse, before anything is loaded, a name that no model has; see `load` for names and errors.
+
+    Whether the weights can be reached, and are whole, is not asked.
+    """
+    path = Path(name).expanduser()
+    if str(name) == MINI or path.is_dir():
+        return
+    if path.is_file():
         if path.suffix != SUFFIX:
             raise refuse_file(path)
-        return _from_folder(path.parent, path, str(name), dense)
-    if _is_path(name):
+    elif _is_path(name):
         raise WeightsError(f"{path} does not exist; expected a model folder or a {SUFFIX} file")
-    return _from_name(str(name), dense)
+    else:
+        resolve_name(str(name))
 
 
 def _is_path(name: str | Path) -> bool:

@@ -20,7 +20,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deconfound.errors import ConfigurationError, DataError, DeconfoundError, RunFolderError
+from deconfound.errors import (
+    ConfigurationError,
+    DataError,
+    DeconfoundError,
+    RunFolderError,
+    UnknownNameError,
+)
 from deconfound.rivals import TRIALS
 from deconfound.study import read_results, summarise
 from deconfound.training.history import EpochRecord
@@ -407,9 +413,14 @@ def later(read: Callable[..., EpochRecord], **changes: float) -> Callable[..., E
     return lambda line: replace(read(line), **changes)
 
 
+def begun(store: Store) -> None:
+    """Leave what a training leaves that was stopped at once."""
+    store.path(Cell("baseline", "mini", "A")).mkdir(parents=True)
+
+
 def test_a_setting_of_a_later_version_had_its_default(tmp_path, tiny_weights):
     settings = tiny(tmp_path, tiny_weights)
-    Store.prepare(settings)
+    begun(Store.prepare(settings))
     path = settings.out / "study.json"
     told = json.loads(path.read_text())
     earlier = {name: value for name, value in told.items() if name != "alpha"}
@@ -433,7 +444,7 @@ def test_a_longer_search_goes_on_in_the_same_folder(tmp_path, tiny_weights):
 @pytest.mark.parametrize("text", ["{", "[1]"])
 def test_a_damaged_study_is_named(text, tmp_path, tiny_weights):
     settings = tiny(tmp_path, tiny_weights)
-    settings.out.mkdir()
+    begun(Store(settings.out))
     (settings.out / "study.json").write_text(text)
     with pytest.raises(RunFolderError, match="restore the file, or choose another --out"):
         Store.prepare(settings)
@@ -445,7 +456,7 @@ def test_other_images_than_the_finished_models_saw_are_refused(tmp_path):
     store, lines = commands.Study(settings).store, data.read_text().splitlines()
     data.write_text("\n".join(lines[:-1]))
     commands.Study(settings)  # nothing was trained yet
-    store.path(Cell("baseline", "mini", "A")).mkdir(parents=True)
+    begun(store)
     commands.Study(settings)
     for now, told in (
         (lines, "site2 (3 images then, 4 "),
@@ -457,10 +468,29 @@ def test_other_images_than_the_finished_models_saw_are_refused(tmp_path):
         assert told in str(caught.value)
 
 
+def test_what_cannot_be_trained_is_said_before_there_is_a_study(tmp_path):
+    data, out = manifest(tmp_path), tmp_path / "study"
+    with pytest.raises(UnknownNameError, match="unknown vision-language model 'ViT-B-61'"):
+        commands.Study(StudySettings(data=data, out=out, backbones=("mini", "ViT-B-61/openai")))
+    (tmp_path / "0-0.png").rename(tmp_path / "lost.png")
+    with pytest.raises(DataError, match=r"0-0\.png is missing"):
+        commands.Study(StudySettings(data=data, out=out))
+    assert not out.exists()
+
+
+def test_a_study_without_a_model_takes_other_settings(tmp_path):
+    settings = StudySettings(out=tmp_path / "study")
+    commands.Study(settings)
+    store = commands.Study(settings.model_copy(update={"epochs": 3})).store
+    begun(store)
+    with pytest.raises(RunFolderError, match=r"other values of epochs \(3 then"):
+        commands.Study(settings)
+
+
 def test_damaged_sites_of_a_study_are_named(tmp_path):
     settings = StudySettings(data=manifest(tmp_path), out=tmp_path / "study")
     store = commands.Study(settings).store
-    store.path(Cell("baseline", "mini", "A")).mkdir(parents=True)
+    begun(store)
     (store.folder / "sites.json").write_text("[]")
     with pytest.raises(RunFolderError, match="expected which images each site held"):
         commands.Study(settings)

@@ -12,6 +12,7 @@ from rich.console import Console
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.packs import PromptPack
 from deconfound.simulation import SITES
+from deconfound.vlm.loading import require_known
 
 from ..config import RecipeConfig, load_profile
 from ..console import note
@@ -47,10 +48,14 @@ class Study:
         self._require_parts(settings.methods)
         refuse_unread(settings)
         _require_one_process(settings)
+        for backbone in settings.all_backbones:
+            require_known(backbone)
         self.holdouts = _holdouts(settings)
+        sites = [] if settings.data is None else discover(settings.data)
+        for site in sites:
+            site.require_sound()
         self.store = Store.prepare(settings)
-        if settings.data is not None:
-            keep_sites(self.store, discover(settings.data))
+        keep_sites(self.store, sites)
 
     def compared(self) -> list[Cell]:
         """Train every method: the search with the first seed, then the best with every seed.

@@ -30,7 +30,7 @@ def keep_sites(store: Store, sites: Sequence[Site]) -> None:
         one.name: {"images": len(one.samples), "which": which_samples(one.samples)} for one in sites
     }
     with store.writing():
-        if path.exists() and any(store.folder.glob("cells/*/")):
+        if path.exists() and store.has_models():
             _refuse_others(store, _read(store), now)
         else:
             write_json(path, now)

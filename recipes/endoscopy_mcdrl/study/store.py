@@ -63,14 +63,22 @@ class Store:
     def prepare(cls, settings: StudySettings) -> Store:
         """Make the study's folder, or make sure that the one there has the same settings.
 
+        A study without a model, begun or finished, takes the settings as they are now.
+
         Raises:
             RunFolderError: other settings, or a folder that cannot be used.
         """
         store, usual = cls(settings.out), _shared(StudySettings.model_validate({}))
         with store.writing():
+            if not store.has_models():
+                (store.folder / "study.json").unlink(missing_ok=True)
             keep_settings(store.folder / "study.json", "study", _shared(settings), usual)
             write_text(store.folder / "README.txt", README.format(policy=fill(POLICY, 100)))
         return store
+
+    def has_models(self) -> bool:
+        """Say whether a model was begun or finished here."""
+        return any(self.folder.glob("cells/*/"))
 
     def path(self, cell: Cell) -> Path:
         """Return the folder of one cell."""
