@@ -24,6 +24,7 @@ from deconfound.errors import DataError, unknown_name
 from deconfound.packs import PromptPack
 from deconfound.training.reading import Watch
 
+from .chosen_sites import chosen_sites
 from .config import RecipeConfig
 from .console import beginning_at
 from .readers import discover
@@ -101,7 +102,7 @@ def target_alone(
 
 def _rendered(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort:
     _check_classes(pack)
-    sites = {site.name: site for site in simulation.SITES}
+    sites = {site.name: site for site in chosen_sites(simulation.SITES, config.sites)}
     holdout = _choose(config.holdout, list(sites))
     total, images = config.images_per_site, {}
     for done, (name, site) in enumerate(sites.items(), 1):
@@ -168,7 +169,7 @@ def _subset(
 
 def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort:
     assert config.data is not None
-    sites = discover(config.data, config.bgr)
+    sites = chosen_sites(discover(config.data, config.bgr), config.sites)
     for site in sites:
         site.require_sound()
     names = tuple(site.name for site in sites)

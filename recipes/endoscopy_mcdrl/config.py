@@ -27,7 +27,8 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
         data: folder with the datasets as released, or a manifest.csv; without it, the five
             rendered sites.
         bgr: names of the sites in ``data`` whose files store blue first, as some copies do.
-        holdout: the site that training never sees; without it, the last one found.
+        sites: names of the sites that take part; all by default.
+        holdout: the site that training never sees; without it, the last one of them.
         out: run folder to make; without it, a new one under runs/.
         resume: go on in the run folder ``out`` where it stopped.
         vlm: vision-language model: mini, ARCHITECTURE/TAG of open_clip, or a path of weights.
@@ -86,6 +87,7 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
     config: str = "default"
     data: Path | None = None
     bgr: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
     holdout: str | None = None
     out: Path | None = None
     resume: bool = False

@@ -9,11 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
+from deconfound.data import Site
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.packs import PromptPack
 from deconfound.simulation import SITES
 from deconfound.vlm.loading import require_known
 
+from ..chosen_sites import chosen_sites
 from ..config import RecipeConfig, load_profile
 from ..console import note
 from ..flags import parse, value_of
@@ -51,7 +53,7 @@ class Study:
         for backbone in settings.all_backbones:
             require_known(backbone)
         self.holdouts = _holdouts(settings)
-        sites = [] if settings.data is None else discover(settings.data)
+        sites = _on_disk(settings)
         for site in sites:
             site.require_sound()
         self.store = Store.prepare(settings)
@@ -197,13 +199,23 @@ def _settings(program: str, words: Sequence[str]) -> StudySettings:
 
 def _holdouts(settings: StudySettings) -> tuple[str, ...]:
     """Return the sites that are held out in turn, by their own spelling."""
-    found = SITES if settings.data is None else discover(settings.data)
-    names = {site.name.lower(): site.name for site in found}
+    names = {name.lower(): name for name in _names(settings)}
     for asked in settings.holdouts:
         if asked.lower() not in names:
             raise unknown_name("site", asked, list(names.values()))
     chosen = dict.fromkeys(names[site.lower()] for site in settings.holdouts)
     return tuple(chosen or names.values())
+
+
+def _names(settings: StudySettings) -> list[str]:
+    if settings.data is None:
+        return [site.name for site in chosen_sites(SITES, settings.sites)]
+    return [site.name for site in _on_disk(settings)]
+
+
+def _on_disk(settings: StudySettings) -> list[Site]:
+    """Return the sites of ``--data`` that take part."""
+    return [] if settings.data is None else chosen_sites(discover(settings.data), settings.sites)
 
 
 def _require_one_process(settings: StudySettings) -> None:
