@@ -86,7 +86,7 @@ def depth_table(
                 f"{mean(record.parameters for record in cells) / 1e6:.2f}",
                 f"{mean(record.latency for record in cells):.1f}",
                 *([known(dice)] * beside),
-                *([known(size), known(time, digits=0)] if cost else []),
+                *([known(size), known(time)] if cost else []),
             )
         )
     published = (*(["paper's Dice"] * beside), *(["its M", "its ms"] if cost else []))
