@@ -143,6 +143,7 @@ def figure(arguments: Sequence[str]) -> None:
 
     settings, asked = _begin("figure", FIGURES, arguments)
     study = Study(shown(settings, _holdouts(settings), asked.needs_pictures))
+    asked.require(study.settings)
     path = asked.draw(study.compared(), study.settings, study.store)
     collect(study.store, study.settings.seed)
     note(study.console, f"figure     {path}")
