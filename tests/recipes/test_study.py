@@ -733,6 +733,14 @@ def test_a_point_is_the_mean_of_the_regions_over_the_lesion_however_many_there_a
     assert figures.UNCHANGED not in caption.lower()
 
 
+def test_what_an_intervention_leaves_alone_stands_still_in_the_figure():
+    own = np.random.default_rng(0).normal(size=(40, 3))
+    points = figures._Points({"before": own, "after": own + 1e-6}, {}, np.zeros(40, bool))
+    before, after = figures._embedded(points)
+    assert np.abs(before - after).max() < 0.1
+    assert np.array_equal(np.concatenate([before, after]).max(0), [1, 1])
+
+
 def test_without_an_intervention_there_is_no_after(monkeypatch):
     monkeypatch.setattr(figures, "FEWEST", 6)
     found = points_of(after=1.0)

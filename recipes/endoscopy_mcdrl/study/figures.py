@@ -102,9 +102,9 @@ def tsne(cells: Sequence[Cell], settings: StudySettings, store: Store) -> Path:
 
     A point is a frame: the mean of the regions that were selected over its lesion, each counting
     as much as the lesion covers of it. They are F before the intervention and F_ca after it, in
-    the same space; what changes nothing of any region has one picture. Below each picture stands
-    the silhouette, which has no perplexity and no seed: high by class and low by site is what
-    adjusting promises.
+    the same space, and a method's two pictures are one map; where no region changes there is one
+    picture. Below each stands the silhouette, which has no perplexity and no seed: high by class
+    and low by site is what adjusting promises.
 
     Raises:
         DataError: fewer frames than `FEWEST` with a lesion, or with a region selected over it.
@@ -113,17 +113,16 @@ def tsne(cells: Sequence[Cell], settings: StudySettings, store: Store) -> Path:
     rows = _lesions(cohort)
     points = [_points(_model(cell, store), cohort, rows) for cell in cells]
     panels = [
-        (f"{title}\n{when}", features, of)
+        (f"{title}\n{when}", flat, features, of)
         for title, of in zip(titles, points, strict=True)
-        for when, features in of.features.items()
+        for (when, features), flat in zip(of.features.items(), _embedded(of), strict=True)
     ]
     colours = {by: _colours(x for of in points for x in of.labels[by]) for by in points[0].labels}
     figure, axes = _axes(len(colours), 1 + len(panels), size=2.4, first=1.3)
     for axis, (by, own) in zip(axes[:, 0], colours.items(), strict=True):
         _explain(axis, by, own, cohort.holdout)
-    for column, (heading, features, of) in zip(axes.T[1:], panels, strict=True):
+    for column, (heading, flat, features, of) in zip(axes.T[1:], panels, strict=True):
         column[0].set_title(heading, fontsize=9)
-        flat = _embedded(features)
         for axis, (by, labels) in zip(column, of.labels.items(), strict=True):
             _scatter(axis, flat, labels, of.unseen, colours[by])
             axis.set_xlabel(f"silhouette {_silhouette(features, labels)}", fontsize=8)
@@ -303,7 +302,8 @@ def _caption(titles: Sequence[str], points: Sequence[_Points], lesions: int) -> 
     unchanged = any(UNCHANGED in of.features for of in points)
     return (
         "A point is a frame: the mean of the regions that were selected over its lesion, before "
-        "the intervention (F) and after it (F_ca), in the joint space of image and text. "
+        "the intervention (F) and after it (F_ca), in the joint space of image and text; a "
+        "method's two pictures are one map. "
         + f"{UNCHANGED.capitalize()}: after is before. "
         * unchanged
         + f"Of {lesions} frames with a lesion, those without such a region are left out: "
@@ -311,11 +311,15 @@ def _caption(titles: Sequence[str], points: Sequence[_Points], lesions: int) -> 
     )
 
 
-def _embedded(features: np.ndarray) -> np.ndarray:
+def _embedded(points: _Points) -> list[np.ndarray]:
+    """Return places (n, 2), 0 to 1, before and after in one map: what did not move stands still."""
     from sklearn.manifold import TSNE
 
+    features = np.concatenate([*points.features.values()])
     perplexity = min(30, (len(features) - 1) // 3)
-    return TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(features)
+    flat = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(features)
+    placed = (flat - flat.min(0)) / np.ptp(flat, 0).clip(1e-6)
+    return np.split(placed, len(points.features))
 
 
 def _silhouette(features: np.ndarray, labels: Sequence[str]) -> str:
@@ -338,11 +342,12 @@ def _scatter(
     unseen: np.ndarray,
     colours: Mapping[str, str],
 ) -> None:
-    """Draw points in the colours of their labels; those of the held-out site are triangles."""
+    """Draw points, 0 to 1, in the colours of their labels; the held-out site's are triangles."""
     for label, colour in colours.items():
         own = np.array([each == label for each in labels])
         for marker, of in (("o", own & ~unseen), ("^", own & unseen)):
             axis.scatter(*points[of].T, s=16, c=colour, marker=marker, alpha=0.85, linewidths=0)
+    axis.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.05))
 
 
 def _colours(labels: Iterable[str]) -> dict[str, str]:
