@@ -15,13 +15,13 @@ from deconfound.simulation import SITES
 from deconfound.vlm.loading import require_known
 
 from ..config import RecipeConfig, load_profile
-from ..console import note
+from ..console import note, note_ignored
 from ..flags import parse, value_of
 from ..methods import require_methods
 from ..parts import require_parts
-from ..readers import discover
+from ..readers import Survey, survey
 from ..unread import refuse_unread
-from . import ablations, plan, tables
+from . import ablations, notes, plan, tables
 from .cells import Cell
 from .collecting import collect
 from .executors import run_work
@@ -50,12 +50,14 @@ class Study:
         _require_one_process(settings)
         for backbone in settings.all_backbones:
             require_known(backbone)
-        self.holdouts = _holdouts(settings)
-        sites = [] if settings.data is None else discover(settings.data)
-        for site in sites:
+        found = _survey(settings)
+        self.holdouts = _holdouts(settings, found)
+        for site in found.sites:
             site.require_sound()
+        note_ignored(self.console, found.ignored)
+        self.sites = notes.sites(_names(found), found.ignored)
         self.store = Store.prepare(settings)
-        keep_sites(self.store, sites)
+        keep_sites(self.store, found.sites)
 
     def compared(self) -> list[Cell]:
         """Train every method: the search with the first seed, then the best with every seed.
@@ -142,7 +144,8 @@ def figure(arguments: Sequence[str]) -> None:
     from .figures import FIGURES, shown
 
     settings, asked = _begin("figure", FIGURES, arguments)
-    study = Study(shown(settings, _holdouts(settings), asked.needs_pictures))
+    holdouts = _holdouts(settings, _survey(settings))
+    study = Study(shown(settings, holdouts, asked.needs_pictures))
     asked.require(study.settings)
     path = asked.draw(study.compared(), study.settings, study.store)
     collect(study.store, study.settings.seed)
@@ -153,7 +156,7 @@ def _answer(command: str, questions: Mapping[str, Question], arguments: Sequence
     started = time.monotonic()
     settings, question = _begin(command, questions, arguments)
     study = Study(settings)
-    found = question(study)
+    found = [each.with_note(study.sites) for each in question(study)]
     collect(study.store, study.settings.seed)
     with study.store.writing():
         for each in found:
@@ -196,10 +199,18 @@ def _settings(program: str, words: Sequence[str]) -> StudySettings:
     return parse(StudySettings, words, program, default=default)
 
 
-def _holdouts(settings: StudySettings) -> tuple[str, ...]:
+def _survey(settings: StudySettings) -> Survey:
+    """Return what lies in the study's folder; nothing, where its sites are rendered."""
+    return Survey(()) if settings.data is None else survey(settings.data)
+
+
+def _names(found: Survey) -> tuple[str, ...]:
+    return tuple(site.name for site in found.sites or SITES)
+
+
+def _holdouts(settings: StudySettings, found: Survey) -> tuple[str, ...]:
     """Return the sites that are held out in turn, by their own spelling."""
-    found = SITES if settings.data is None else discover(settings.data)
-    names = {site.name.lower(): site.name for site in found}
+    names = {name.lower(): name for name in _names(found)}
     for asked in settings.holdouts:
         if asked.lower() not in names:
             raise unknown_name("site", asked, list(names.values()))

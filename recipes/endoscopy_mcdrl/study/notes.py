@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from deconfound.training.table import EMPTY_MASKS
 
 from ..methods import source_of, title_of
+from ..readers import Ignored
 from . import paper
 from .settings import StudySettings
 
@@ -16,6 +17,12 @@ POLICY = (
     f"{EMPTY_MASKS} NSD goes with these two; HD95 is then 0, or the picture's diagonal."
 )
 """What every table says of its scores."""
+
+
+def sites(names: Sequence[str], ignored: Ignored) -> str:
+    """Say which sites there were, and which folders beside them were not read."""
+    unread = ", ".join(f"{folder.name} ({why})" for folder, why in ignored)
+    return f"Sites: {', '.join(names)}{f'; not read: {unread}' if unread else ''}."
 
 
 def seeds(settings: StudySettings) -> str:
