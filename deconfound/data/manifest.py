@@ -100,8 +100,11 @@ def _check_header(path: Path, header: list[str], required: Sequence[str]) -> Non
     for column in required:
         if column not in header:
             near = difflib.get_close_matches(column, header, n=1, cutoff=0.6)
-            found = f"is {near[0]!r} it?" if near else f"found: {', '.join(header) or 'nothing'}"
-            raise DataError(f"{path}, line 1: the column {column!r} is missing; {found}")
+            remedy = f"rename {near[0]!r} if it is that" if near else "add it to every line"
+            raise DataError(
+                f"{path}, line 1: expected the columns {', '.join(required)}, found "
+                f"{', '.join(filter(None, header)) or 'none'}; {column!r} is missing: {remedy}"
+            )
     for column in (*REQUIRED, *OPTIONAL):
         if header.count(column) > 1:
             raise DataError(

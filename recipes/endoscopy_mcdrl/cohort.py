@@ -27,7 +27,7 @@ from deconfound.training.reading import Watch
 from .chosen_sites import chosen_sites
 from .config import RecipeConfig
 from .console import beginning_at
-from .readers import discover
+from .readers import Ignored, survey
 
 ImageSet = FolderDataset | MemoryDataset
 
@@ -44,6 +44,7 @@ class Cohort:
         holdout: its name.
         sites: names of all sites, in the order of site indices.
         source: where the images come from, in one sentence.
+        ignored: folders beside the sites that were not read.
     """
 
     train: ImageSet
@@ -52,6 +53,7 @@ class Cohort:
     holdout: str
     sites: tuple[str, ...]
     source: str
+    ignored: Ignored = ()
 
     @property
     def training_sites(self) -> tuple[str, ...]:
@@ -77,11 +79,11 @@ def assemble(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort:
 
 def target_alone(
     config: RecipeConfig, pack: PromptPack, progress: Watch
-) -> tuple[ImageSet, str, tuple[str, ...]]:
+) -> tuple[ImageSet, str, tuple[str, ...], Ignored]:
     """Render or read one site, to evaluate on it; nothing has to be left to train on.
 
     Returns:
-        Its images, its name, and the names of all sites there are.
+        Its images, its name, the names of all sites there are, and folders that were not read.
     """
     if config.data is None:
         _check_classes(pack)
@@ -89,15 +91,15 @@ def target_alone(
         chosen = _choose(config.holdout, names)
         images = _render(simulation.SITES[names.index(chosen)], names.index(chosen), config)
         progress(len(images), len(images))
-        return images, chosen, names
-    sites = discover(config.data, config.bgr)
-    names = tuple(site.name for site in sites)
+        return images, chosen, names, ()
+    found = survey(config.data, config.bgr)
+    names = tuple(site.name for site in found.sites)
     chosen = _choose(config.holdout, names)
-    site = sites[names.index(chosen)]
+    site = found.sites[names.index(chosen)]
     site.require_sound()
     stored = _stored(site.samples, config, pack, names)
     stored.preload(progress)
-    return stored, chosen, names
+    return stored, chosen, names, found.ignored
 
 
 def _rendered(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort:
@@ -169,7 +171,8 @@ def _subset(
 
 def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort:
     assert config.data is not None
-    sites = chosen_sites(discover(config.data, config.bgr), config.sites)
+    found = survey(config.data, config.bgr)
+    sites = chosen_sites(found.sites, config.sites)
     for site in sites:
         site.require_sound()
     names = tuple(site.name for site in sites)
@@ -188,7 +191,8 @@ def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohor
         part.preload(beginning_at(progress, done, total))
         done += len(part)
     counts = ", ".join(f"{site.name} {len(site.samples)}" for site in sites)
-    return Cohort(*parts, fold.target.name, names, f"{config.data} ({counts})")
+    source = f"{config.data} ({counts})"
+    return Cohort(*parts, fold.target.name, names, source, found.ignored)
 
 
 def spread(samples: Sequence[Sample], most: int | None) -> Sequence[Sample]:

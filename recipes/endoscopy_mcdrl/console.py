@@ -12,6 +12,8 @@ from rich.progress import Progress as Bar
 from deconfound.training import is_main_process
 from deconfound.training.reading import Watch
 
+from .readers import Ignored
+
 T = TypeVar("T")
 
 
@@ -19,6 +21,12 @@ def note(console: Console, text: str) -> None:
     """Print one line, once in a distributed run."""
     if is_main_process():
         console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def note_ignored(console: Console, ignored: Ignored) -> None:
+    """Print a line for each folder that was not read."""
+    for folder, why in ignored:
+        note(console, f"ignored    {folder} ({why})")
 
 
 def beginning_at(progress: Watch, before: int, total: int) -> Watch:

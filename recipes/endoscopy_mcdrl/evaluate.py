@@ -24,7 +24,7 @@ from deconfound.training import (
 
 from .cohort import target_alone
 from .config import RecipeConfig, build
-from .console import counting
+from .console import counting, note_ignored
 from .flags import parse
 from .methods import title_of
 
@@ -63,9 +63,11 @@ def main(arguments: Sequence[str]) -> None:
     pack = next(iter(models.values())).pack
     settings = settings_of(run)
     config = _as_flagged(settings, flags)
-    images, site, sites = counting(
-        Console(stderr=True), "images", lambda progress: target_alone(config, pack, progress)
+    console = Console(stderr=True)
+    images, site, sites, ignored = counting(
+        console, "images", lambda progress: target_alone(config, pack, progress)
     )
+    note_ignored(console, ignored)
     fabric = launch(config)
     results: list[MethodResult] = [
         evaluate(

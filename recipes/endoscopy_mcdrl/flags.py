@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TypeVar
 
 import tyro
 
-from .config import RecipeConfig, load_profile
+from deconfound.errors import ConfigurationError
+
+from .config import RecipeConfig, WrongValueError, load_profile
 
 T = TypeVar("T")
 
 
 def parse(record: type[T], arguments: Sequence[str], program: str, default: T | None = None) -> T:
-    """Fill a record from flags; a wrong flag or value is answered with the near ones, status 2."""
-    os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # pydantic's pages know no hospital
-    return tyro.cli(
-        record,
-        prog=f"python -m {__package__} {program}",
-        args=list(arguments),
-        default=tyro.MISSING_NONPROP if default is None else default,
-    )
+    """Fill a record from flags; a wrong flag or value is answered with the near ones, status 2.
+
+    Raises:
+        ConfigurationError: a value out of its range.
+    """
+    try:
+        return tyro.cli(
+            record,
+            prog=f"python -m {__package__} {program}",
+            args=list(arguments),
+            default=tyro.MISSING_NONPROP if default is None else default,
+        )
+    except WrongValueError as error:
+        setting, what = error.args
+        raise ConfigurationError(f"--{RecipeConfig.flag(setting)}: {what}") from error
 
 
 def parse_config(arguments: Sequence[str], program: str) -> RecipeConfig:

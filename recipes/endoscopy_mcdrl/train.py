@@ -28,7 +28,7 @@ from deconfound.training.settings import HARMLESS
 
 from .cohort import Cohort, assemble
 from .config import RecipeConfig
-from .console import counting, note
+from .console import counting, note, note_ignored
 from .flags import parse_config
 from .methods import build_model, build_training, intervenes, require_methods, title_of
 from .parts import require_parts
@@ -59,6 +59,7 @@ def main(arguments: Sequence[str]) -> None:
     run = RunFolder.create(out, asked, config.resume, MAY_DIFFER, usual)
     by_the_first(fabric, lambda: sign(run, str(__package__)))
     note(console, f"sites      {cohort.source}")
+    note_ignored(console, cohort.ignored)
     note(console, f"held out   {cohort.holdout}, which training never sees; epochs are chosen on")
     note(console, f"           {_chosen_on(config, cohort)}")
     note(console, f"run folder {run.path}")

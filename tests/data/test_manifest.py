@@ -97,9 +97,13 @@ BAD = [
         "line 3: a.png is already on line 2",
     ),
     ("image,mask,site\nimages/a.png,masks/a.png,n,p\n", "line 2: expected 3 cells, found 4"),
-    ("", "line 1: the column 'image' is missing; found: nothing"),
-    ("imge,mask,site\n", "line 1: the column 'image' is missing; is 'imge' it?"),
-    ("image,mask\n", "the column 'site' is missing; found: image, mask"),
+    (
+        "",
+        "line 1: expected the columns image, mask, site, found none; 'image' is missing: add it to "
+        "every line",
+    ),
+    ("imge,mask,site\n", "found imge, mask, site; 'image' is missing: rename 'imge' if it is that"),
+    ("image,mask\n", "found image, mask; 'site' is missing: add it to every line"),
     ("image,mask,site,mask\n", "the column 'mask' appears twice"),
     ("image,mask,site\n", "expected a line for every image, found none"),
     ("image,mask,site\nimages/a.png,masks/a.png\n", "line 2: 'site' is empty"),

@@ -96,5 +96,5 @@ def test_laryngoscope8_s_names_become_the_pack_s(tmp_path: Path) -> None:
     (folder / "manifest.csv").write_text("image,mask,class\nCyst/1.jpg,m.png,inflammation\n")
     assert discover(folder)[0].samples[0].class_name == "inflammation"
     (folder / "manifest.csv").write_text("picture,mask\n")
-    with pytest.raises(DataError, match="the column 'image' is missing"):
+    with pytest.raises(DataError, match="'image' is missing"):
         discover(folder)

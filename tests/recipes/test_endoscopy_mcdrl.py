@@ -296,10 +296,8 @@ def test_mistakes_are_answered_with_the_near_ones(
     ("flags", "words"),
     [
         (["--epoch", "3"], "--epochs"),
-        (["--epochs", "0"], "greater than or equal to 1"),
         (["--merge", "gat"], "gated"),
         (["--lr", "fast"], "fast"),
-        (["--bgr", "North"], "expected --data with the sites"),
     ],
 )
 def test_wrong_flags_and_values_leave_with_status_2(flags, words, capsys) -> None:
@@ -308,6 +306,31 @@ def test_wrong_flags_and_values_leave_with_status_2(flags, words, capsys) -> Non
     assert left.value.code == 2
     said = capsys.readouterr()
     assert words in said.out + said.err
+
+
+AT_LEAST_1 = "expected greater than or equal to 1, found"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "--epochs", "0"], f"--epochs: {AT_LEAST_1} 0"),
+        (
+            ["train", "--bgr", "North"],
+            "--bgr: expected --data with the sites",
+        ),
+        (["table", "main", "--epochs", "-1"], f"--epochs: {AT_LEAST_1} -1"),
+        (["table", "main", "--trials", "9"], "--trials: expected less than or equal to 3, found 9"),
+        (["ablate", "depth", "--images-per-site", "2"], "--images-per-site: expected greater"),
+        (["figure", "tsne", "--job-minutes", "0"], f"--job-minutes: {AT_LEAST_1} 0"),
+    ],
+)
+def test_a_value_out_of_its_range_is_one_sentence_of_every_command(words, said, capsys) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr()
+    assert not told.out
+    assert told.err.startswith(f"error: {said}")
+    assert told.err.count("\n") == 1
 
 
 def test_a_run_folder_that_exists_is_left_alone(run, tiny_weights, capsys) -> None:

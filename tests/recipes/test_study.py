@@ -13,10 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +33,7 @@ from deconfound.rivals import TRIALS
 from deconfound.study import read_results, summarise
 from deconfound.training.history import EpochRecord
 from deconfound.training.progress import Silent
+from deconfound.types import Intervened, Regions
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig
 from recipes.endoscopy_mcdrl.methods import GRIDS, grid_of, loop_of, method_names
@@ -668,6 +671,87 @@ def test_a_figure_trains_no_more_than_it_shows():
     assert small.all_backbones == ("mini",)
     with pytest.raises(ConfigurationError, match="expected one of baseline, mcdrl, adjusted"):
         figures.shown(StudySettings(methods=("dann",)), SITES, needs_pictures=False)
+
+
+def test_a_figure_of_too_few_lesions_is_refused_before_anything_is_trained(
+    tiny_weights, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(figures, "FEWEST", 1000)
+    words = flags(tiny_weights, tmp_path / "study", "--holdouts", SITES[0])
+    assert main(["figure", "tsne", *words]) == 2
+    assert "expected at least 1000 frames with a lesion" in capsys.readouterr().err
+    assert not (tmp_path / "study" / "cells").exists()
+
+
+class Selecting:
+    """A model of 2 × 2 locations, whose selector keeps those that the picture says.
+
+    Features are 1 before its intervention, and what ``after`` is after it.
+    """
+
+    def __init__(self, after: float) -> None:
+        self.after, self.pack = after, SimpleNamespace(class_names=("polyp",))
+
+    def normalize(self, images: torch.Tensor) -> torch.Tensor:
+        return images
+
+    def trace(self, images: torch.Tensor) -> SimpleNamespace:
+        index = images.flatten(1).nonzero()[None, :, 1]
+        features = torch.ones(1, index.shape[1], 3)
+        return SimpleNamespace(
+            scores=torch.zeros(1, 2, 2),
+            regions=Regions(features, index),
+            intervened=Intervened(self.after * features, torch.ones(1, index.shape[1], 1)),
+        )
+
+
+def with_lesion(selected: list[int], site: int = 0) -> dict:
+    """A frame whose lesion is its upper half."""
+    kept = torch.zeros(4).index_fill(0, torch.tensor(selected), 1.0)
+    mask = torch.tensor([[1, 1], [0, 0]])
+    return {"image": kept.view(1, 2, 2), "mask": mask, "class_index": 0, "site_index": site}
+
+
+def points_of(after: float) -> figures._Points:
+    """Frames with all, half and nothing of their lesion among the regions."""
+    frames = [with_lesion(selected) for selected in ([0, 1, 2], [1, 2], [2, 3])]
+    cohort = SimpleNamespace(validation=frames, target=4 * [with_lesion([0], 1)], sites="AB",
+                             holdout="B")  # fmt: skip
+    return figures._points(Selecting(after), cohort, range(7))
+
+
+def test_a_point_is_the_mean_of_the_regions_over_the_lesion_however_many_there_are(monkeypatch):
+    monkeypatch.setattr(figures, "FEWEST", 6)
+    found = points_of(after=2.0)
+    assert {when: set(x.flatten()) for when, x in found.features.items()} == {
+        "before": {1.0},
+        "after": {2.0},
+    }
+    assert found.labels == {"lesion": 6 * ["polyp"], "site": [*"AABBBB"]}
+    caption = figures._caption(["MCDRL"], [found], 7)
+    assert "Of 7 frames with a lesion, those without such a region are left out: 1 (MC" in caption
+    assert figures.UNCHANGED not in caption.lower()
+
+
+def test_what_an_intervention_leaves_alone_stands_still_in_the_figure():
+    own = np.random.default_rng(0).normal(size=(40, 3))
+    points = figures._Points({"before": own, "after": own + 1e-6}, {}, np.zeros(40, bool))
+    before, after = figures._embedded(points)
+    assert np.abs(before - after).max() < 0.1
+    assert np.array_equal(np.concatenate([before, after]).max(0), [1, 1])
+
+
+def test_without_an_intervention_there_is_no_after(monkeypatch):
+    monkeypatch.setattr(figures, "FEWEST", 6)
+    found = points_of(after=1.0)
+    assert list(found.features) == [figures.UNCHANGED]
+    assert "No intervention: after is before." in figures._caption(["Baseline"], [found], 6)
+
+
+def test_too_few_selected_lesions_are_refused(monkeypatch):
+    monkeypatch.setattr(figures, "FEWEST", 7)
+    with pytest.raises(DataError, match=r"selected over their lesion, found 6 of 7; select more"):
+        points_of(after=2.0)
 
 
 def test_frames_of_a_figure_are_spread_from_worst_to_best():

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .base import Reader
-from .discovery import READERS, Survey, discover, survey
+from .discovery import READERS, Ignored, Survey, discover, survey
 
-__all__ = ["READERS", "Reader", "Survey", "discover", "survey"]
+__all__ = ["READERS", "Ignored", "Reader", "Survey", "discover", "survey"]

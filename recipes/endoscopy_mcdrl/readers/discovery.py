@@ -38,6 +38,10 @@ READERS: tuple[Reader, ...] = (
 MAX_DEPTH = 2
 
 
+Ignored = tuple[tuple[Path, str], ...]
+"""Folders that no reader knows, each with a word about why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What lies in a folder.
@@ -48,7 +52,7 @@ class Survey:
     """
 
     sites: tuple[Site, ...]
-    ignored: tuple[tuple[Path, str], ...] = ()
+    ignored: Ignored = ()
 
 
 def discover(folder: Path, bgr: Sequence[str] = ()) -> list[Site]:

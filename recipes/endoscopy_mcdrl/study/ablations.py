@@ -7,7 +7,7 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from ..methods import title_of
-from . import notes, paper
+from . import notes, paper, plan
 from .cells import Cell, CellRecord
 from .metrics import NAMES
 from .printed import Table
@@ -54,7 +54,7 @@ def dictionary_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
             *(overall(own, metric) for metric in scored),
             *([known(paper.DICTIONARY.get(size))] * beside),
         )
-        for backbone, size, own in varied(frame, settings, "prompts", settings.pack_size)
+        for backbone, size, own in varied(frame, settings, "prompts", plan.usual_size())
     ]
     return Table(
         named("dictionary", settings.metric),
@@ -86,7 +86,7 @@ def depth_table(
                 f"{mean(record.parameters for record in cells) / 1e6:.2f}",
                 f"{mean(record.latency for record in cells):.1f}",
                 *([known(dice)] * beside),
-                *([known(size), known(time, digits=0)] if cost else []),
+                *([known(size), known(time)] if cost else []),
             )
         )
     published = (*(["paper's Dice"] * beside), *(["its M", "its ms"] if cost else []))

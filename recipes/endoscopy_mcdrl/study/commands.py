@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 
-from deconfound.data import Site
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.packs import PromptPack
 from deconfound.simulation import SITES
@@ -17,13 +17,13 @@ from deconfound.vlm.loading import require_known
 
 from ..chosen_sites import chosen_sites
 from ..config import RecipeConfig, load_profile
-from ..console import note
+from ..console import note, note_ignored
 from ..flags import parse, value_of
 from ..methods import require_methods
 from ..parts import require_parts
-from ..readers import discover
+from ..readers import Survey, survey
 from ..unread import refuse_unread
-from . import ablations, plan, tables
+from . import ablations, notes, plan, tables
 from .cells import Cell
 from .collecting import collect
 from .executors import run_work
@@ -52,12 +52,14 @@ class Study:
         _require_one_process(settings)
         for backbone in settings.all_backbones:
             require_known(backbone)
-        self.holdouts = _holdouts(settings)
-        sites = _on_disk(settings)
-        for site in sites:
+        found = _survey(settings)
+        self.holdouts = _holdouts(settings, found)
+        for site in found.sites:
             site.require_sound()
+        note_ignored(self.console, found.ignored)
+        self.sites = notes.sites(_names(settings, found), found.ignored)
         self.store = Store.prepare(settings)
-        keep_sites(self.store, sites)
+        keep_sites(self.store, found.sites)
 
     def compared(self) -> list[Cell]:
         """Train every method: the search with the first seed, then the best with every seed.
@@ -144,7 +146,9 @@ def figure(arguments: Sequence[str]) -> None:
     from .figures import FIGURES, shown
 
     settings, asked = _begin("figure", FIGURES, arguments)
-    study = Study(shown(settings, _holdouts(settings), asked.needs_pictures))
+    holdouts = _holdouts(settings, _survey(settings))
+    study = Study(shown(settings, holdouts, asked.needs_pictures))
+    asked.require(study.settings)
     path = asked.draw(study.compared(), study.settings, study.store)
     collect(study.store, study.settings.seed)
     note(study.console, f"figure     {path}")
@@ -154,7 +158,7 @@ def _answer(command: str, questions: Mapping[str, Question], arguments: Sequence
     started = time.monotonic()
     settings, question = _begin(command, questions, arguments)
     study = Study(settings)
-    found = question(study)
+    found = [each.with_note(study.sites) for each in question(study)]
     collect(study.store, study.settings.seed)
     with study.store.writing():
         for each in found:
@@ -197,25 +201,26 @@ def _settings(program: str, words: Sequence[str]) -> StudySettings:
     return parse(StudySettings, words, program, default=default)
 
 
-def _holdouts(settings: StudySettings) -> tuple[str, ...]:
+def _survey(settings: StudySettings) -> Survey:
+    """Return what of the study's folder takes part; nothing, where its sites are rendered."""
+    if settings.data is None:
+        return Survey(())
+    found = survey(settings.data)
+    return replace(found, sites=tuple(chosen_sites(found.sites, settings.sites)))
+
+
+def _names(settings: StudySettings, found: Survey) -> tuple[str, ...]:
+    return tuple(site.name for site in found.sites or chosen_sites(SITES, settings.sites))
+
+
+def _holdouts(settings: StudySettings, found: Survey) -> tuple[str, ...]:
     """Return the sites that are held out in turn, by their own spelling."""
-    names = {name.lower(): name for name in _names(settings)}
+    names = {name.lower(): name for name in _names(settings, found)}
     for asked in settings.holdouts:
         if asked.lower() not in names:
             raise unknown_name("site", asked, list(names.values()))
     chosen = dict.fromkeys(names[site.lower()] for site in settings.holdouts)
     return tuple(chosen or names.values())
-
-
-def _names(settings: StudySettings) -> list[str]:
-    if settings.data is None:
-        return [site.name for site in chosen_sites(SITES, settings.sites)]
-    return [site.name for site in _on_disk(settings)]
-
-
-def _on_disk(settings: StudySettings) -> list[Site]:
-    """Return the sites of ``--data`` that take part."""
-    return [] if settings.data is None else chosen_sites(discover(settings.data), settings.sites)
 
 
 def _require_one_process(settings: StudySettings) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
 from torch import Tensor
 from torch.utils.data import ConcatDataset, default_collate
 
@@ -19,8 +21,10 @@ from deconfound.overlap import predicted_mask
 from deconfound.training.extras import missing_extra
 from deconfound.training.files import write_atomically
 from deconfound.training.overlays import PREDICTION, TRUTH, draw_contours, to_picture
+from deconfound.types import Explanation
 
 from ..cohort import Cohort, assemble
+from ..console import counting
 from ..methods import configured, title_of
 from .cells import Cell, file_name
 from .settings import StudySettings
@@ -43,6 +47,12 @@ SIDE = 320
 
 OUTLINE = 3
 """Width of an outline in it, in pixels."""
+
+LETTERS = 17
+"""Of a caption, to an inch."""
+
+UNCHANGED = "no intervention"
+"""Stands over the one picture of a method that leaves every region as it is."""
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#5c5c5c", "#b8a800")
 """Of Okabe and Ito, in the order of labels; more labels than colours begin again."""
@@ -74,30 +84,50 @@ def shown(settings: StudySettings, holdouts: Sequence[str], needs_pictures: bool
     return settings.model_copy(update={**first, "methods": methods, "seeds": 1})
 
 
-def tsne(cells: Sequence[Cell], settings: StudySettings, store: Store) -> Path:
-    """Draw lesions' embeddings by class and by site, before and after the intervention.
+def require_lesions(settings: StudySettings) -> None:
+    """Look, before anything is trained, whether there are lesions enough for a t-SNE.
 
-    A point is a frame: the mean over its lesion of what goes into the intervention, and of what
-    the decoder reads at its deepest level. Below each picture stands the silhouette, which has no
-    perplexity and no seed: high by class and low by site is what adjusting promises.
+    Args:
+        settings: of what it shows, as `shown` returns them.
 
     Raises:
         DataError: fewer frames with a lesion than `FEWEST`.
     """
-    titles = _titles(cells, settings)
-    figure, axes = _axes(2, 1 + 2 * len(cells), size=2.4, first=1.3)
-    for number, cell in enumerate(cells):
-        points = _points(_model(cell, store), _cohort(cell, settings))
-        for place, (where, features) in enumerate(points.features.items()):
-            column, flat = 1 + 2 * number + place, _embedded(features)
-            axes[0][column].set_title(f"{titles[number]}\n{where}", fontsize=9)
-            for row, labels in enumerate(points.labels.values()):
-                axis = axes[row][column]
-                _scatter(axis, flat, labels, points.unseen)
-                axis.set_xlabel(f"silhouette {_silhouette(features, labels)}", fontsize=8)
-    for row, (by, labels) in enumerate(points.labels.items()):
-        _explain(axes[row][0], by, labels, cells[0].holdout)
-    return _save(figure, store, f"tsne-{cells[0].holdout}")
+    (site,), (backbone, *_) = settings.holdouts, settings.all_backbones
+    _lesions(_cohort(Cell(settings.methods[0], backbone, site, settings.seed), settings))
+
+
+def tsne(cells: Sequence[Cell], settings: StudySettings, store: Store) -> Path:
+    """Draw lesions' embeddings by class and by site, before and after the intervention.
+
+    A point is a frame: the mean of the regions that were selected over its lesion, each counting
+    as much as the lesion covers of it. They are F before the intervention and F_ca after it, in
+    the same space, and a method's two pictures are one map; where no region changes there is one
+    picture. Below each stands the silhouette, which has no perplexity and no seed: high by class
+    and low by site is what adjusting promises.
+
+    Raises:
+        DataError: fewer frames than `FEWEST` with a lesion, or with a region selected over it.
+    """
+    cohort, titles = _cohort(cells[0], settings), _titles(cells, settings)
+    rows = _lesions(cohort)
+    points = [_points(_model(cell, store), cohort, rows) for cell in cells]
+    panels = [
+        (f"{title}\n{when}", flat, features, of)
+        for title, of in zip(titles, points, strict=True)
+        for (when, features), flat in zip(of.features.items(), _embedded(of), strict=True)
+    ]
+    colours = {by: _colours(x for of in points for x in of.labels[by]) for by in points[0].labels}
+    figure, axes = _axes(len(colours), 1 + len(panels), size=2.4, first=1.3)
+    for axis, (by, own) in zip(axes[:, 0], colours.items(), strict=True):
+        _explain(axis, by, own, cohort.holdout)
+    for column, (heading, flat, features, of) in zip(axes.T[1:], panels, strict=True):
+        column[0].set_title(heading, fontsize=9)
+        for axis, (by, labels) in zip(column, of.labels.items(), strict=True):
+            _scatter(axis, flat, labels, of.unseen, colours[by])
+            axis.set_xlabel(f"silhouette {_silhouette(features, labels)}", fontsize=8)
+    _write_below(figure, _caption(titles, points, len(rows)))
+    return _save(figure, store, f"tsne-{cohort.holdout}")
 
 
 def qualitative(cells: Sequence[Cell], settings: StudySettings, store: Store) -> Path:
@@ -132,14 +162,16 @@ class Figure:
     Attributes:
         draw: draws finished cells, and returns where.
         needs_pictures: whether it shows frames.
+        require: raises what can be said of the settings before anything is trained.
     """
 
     draw: Draw
     needs_pictures: bool
+    require: Callable[[StudySettings], None] = lambda settings: None
 
 
 FIGURES: Mapping[str, Figure] = {
-    "tsne": Figure(tsne, needs_pictures=False),
+    "tsne": Figure(tsne, needs_pictures=False, require=require_lesions),
     "qualitative": Figure(qualitative, needs_pictures=True),
 }
 
@@ -149,7 +181,7 @@ class _Points:
     """Frames as points.
 
     Attributes:
-        features: (n, d), by where they were taken.
+        features: (n, d), by when they were taken.
         labels: n, by their kind.
         unseen: (n,), whether the frame is of the held-out site.
     """
@@ -176,38 +208,64 @@ def _model(cell: Cell, store: Store) -> CausalSegmenter:
 
 def _cohort(cell: Cell, settings: StudySettings) -> Cohort:
     config = configured(cell.method, settings.recipe(cell), dict(cell.setting))
-    return assemble(config, settings.prompts(cell), lambda done, total: None)
+    prompts = settings.prompts(cell)
+    return counting(
+        Console(stderr=True), "images", lambda progress: assemble(config, prompts, progress)
+    )
+
+
+def _lesions(cohort: Cohort) -> list[int]:
+    """Return positions of frames with a lesion in validation and target set, one after the other.
+
+    Raises:
+        DataError: fewer than `FEWEST`.
+    """
+    frames = _frames(cohort)
+    spread = _evenly(len(cohort.validation), len(cohort.target))
+    rows = [row for row in spread if frames[row]["mask"].any()]
+    if len(rows) < FEWEST:
+        raise DataError(
+            f"figure tsne: expected at least {FEWEST} frames with a lesion among {len(spread)}, "
+            f"half of them of {cohort.holdout}, found {len(rows)}; give more images"
+        )
+    return rows
+
+
+def _frames(cohort: Cohort) -> Any:
+    return ConcatDataset([cohort.validation, cohort.target])
 
 
 @torch.no_grad()
-def _points(model: CausalSegmenter, cohort: Cohort) -> _Points:
-    """Read frames with a lesion: half of them from the held-out site."""
-    frames: Any = ConcatDataset([cohort.validation, cohort.target])
+def _points(model: CausalSegmenter, cohort: Cohort, rows: Sequence[int]) -> _Points:
+    """Read frames; those without a region selected over their lesion are left out.
+
+    Raises:
+        DataError: fewer than `FEWEST` are not.
+    """
+    frames = _frames(cohort)
     before, after, classes, sites = [], [], [], []
-    for row in _evenly(len(cohort.validation), len(cohort.target)):
+    for row in rows:
         item = frames[row]
-        if not item["mask"].any():
-            continue
         traced = model.trace(model.normalize(item["image"][None]))
-        grid = torch.zeros(1, traced.regions.features.shape[-1], traced.scores[0].numel())
-        index = traced.regions.index[:, None].expand(-1, grid.shape[1], -1)
-        chosen = traced.regions.features.transpose(1, 2)
-        grid = grid.scatter(2, index, chosen).view(1, -1, *traced.scores.shape[1:])
-        before.append(_over_lesion(grid, item["mask"]))
-        after.append(_over_lesion(traced.levels[-1], item["mask"]))
+        weights = _lesion_shares(traced, item["mask"])
+        if not weights.any():
+            continue
+        before.append(_mean(traced.regions.features, weights))
+        after.append(_mean(traced.intervened.features, weights))
         known = item["class_index"] >= 0
         classes.append(model.pack.class_names[item["class_index"]] if known else "lesion")
         sites.append(cohort.sites[item["site_index"]])
     if len(before) < FEWEST:
         raise DataError(
-            f"figure tsne: expected at least {FEWEST} frames with a lesion, half of them of "
-            f"{cohort.holdout}, found {len(before)}; give more images"
+            f"figure tsne: expected at least {FEWEST} frames with a region selected over their "
+            f"lesion, found {len(before)} of {len(rows)}; select more with --alpha, or give more "
+            f"images"
         )
-    return _Points(
-        {"before": torch.cat(before).numpy(), "after": torch.cat(after).numpy()},
-        {"lesion": classes, "site": sites},
-        np.array([site == cohort.holdout for site in sites]),
-    )
+    taken = {"before": torch.cat(before).numpy(), "after": torch.cat(after).numpy()}
+    if np.array_equal(taken["before"], taken["after"]):
+        taken = {UNCHANGED: taken["before"]}
+    unseen = np.array([site == cohort.holdout for site in sites])
+    return _Points(taken, {"lesion": classes, "site": sites}, unseen)
 
 
 def _evenly(seen: int, unseen: int) -> list[int]:
@@ -224,19 +282,44 @@ def _from_worst_to_best(dice: np.ndarray) -> list[int]:
     return order[steps].tolist()
 
 
-def _over_lesion(maps: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of maps (1, c, h, w) over the lesion, (1, c), at the maps' size."""
-    height, width = maps.shape[-2:]
+def _lesion_shares(traced: Explanation, mask: Tensor) -> Tensor:
+    """Return how much the lesion covers of each region, (1, N), 0 to 1; mask (H, W)."""
     lesion = (mask > 0).float()[None, None]
+    height, width = traced.scores.shape[1:]
     share = torch.nn.functional.adaptive_avg_pool2d(lesion, (height, width))
-    return (maps * share).sum((2, 3)) / share.sum().clamp_min(1e-6)
+    return share.flatten(1).gather(1, traced.regions.index)
 
 
-def _embedded(features: np.ndarray) -> np.ndarray:
+def _mean(features: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean (1, d) of regions (1, N, d), by weights (1, N)."""
+    return (features * weights[..., None]).sum(1) / weights.sum()
+
+
+def _caption(titles: Sequence[str], points: Sequence[_Points], lesions: int) -> str:
+    """Say what a point is, and how many frames are missing."""
+    left = {title: lesions - len(of.unseen) for title, of in zip(titles, points, strict=True)}
+    missing = ", ".join(f"{count} ({title})" for title, count in left.items() if count)
+    unchanged = any(UNCHANGED in of.features for of in points)
+    return (
+        "A point is a frame: the mean of the regions that were selected over its lesion, before "
+        "the intervention (F) and after it (F_ca), in the joint space of image and text; a "
+        "method's two pictures are one map. "
+        + f"{UNCHANGED.capitalize()}: after is before. "
+        * unchanged
+        + f"Of {lesions} frames with a lesion, those without such a region are left out: "
+        f"{missing or 'none'}."
+    )
+
+
+def _embedded(points: _Points) -> list[np.ndarray]:
+    """Return places (n, 2), 0 to 1, before and after in one map: what did not move stands still."""
     from sklearn.manifold import TSNE
 
+    features = np.concatenate([*points.features.values()])
     perplexity = min(30, (len(features) - 1) // 3)
-    return TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(features)
+    flat = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(features)
+    placed = (flat - flat.min(0)) / np.ptp(flat, 0).clip(1e-6)
+    return np.split(placed, len(points.features))
 
 
 def _silhouette(features: np.ndarray, labels: Sequence[str]) -> str:
@@ -252,26 +335,33 @@ def _masks(model: CausalSegmenter, batch: dict[str, Any]) -> Tensor:
         return predicted_mask(model(model.normalize(batch["image"])))
 
 
-def _scatter(axis: Any, points: np.ndarray, labels: Sequence[str], unseen: np.ndarray) -> None:
-    """Draw points in the colours of their labels; those of the held-out site are triangles."""
-    for label, colour in _coloured(labels):
+def _scatter(
+    axis: Any,
+    points: np.ndarray,
+    labels: Sequence[str],
+    unseen: np.ndarray,
+    colours: Mapping[str, str],
+) -> None:
+    """Draw points, 0 to 1, in the colours of their labels; the held-out site's are triangles."""
+    for label, colour in colours.items():
         own = np.array([each == label for each in labels])
         for marker, of in (("o", own & ~unseen), ("^", own & unseen)):
             axis.scatter(*points[of].T, s=16, c=colour, marker=marker, alpha=0.85, linewidths=0)
+    axis.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.05))
 
 
-def _coloured(labels: Sequence[str]) -> list[tuple[str, str]]:
-    return [(label, COLOURS[n % len(COLOURS)]) for n, label in enumerate(sorted(set(labels)))]
+def _colours(labels: Iterable[str]) -> dict[str, str]:
+    return {label: COLOURS[n % len(COLOURS)] for n, label in enumerate(sorted(set(labels)))}
 
 
-def _explain(axis: Any, by: str, labels: Sequence[str], holdout: str) -> None:
+def _explain(axis: Any, by: str, colours: Mapping[str, str], holdout: str) -> None:
     """Fill the first column: what the colours of a row say, and the marks."""
     from matplotlib.lines import Line2D
 
     def mark(marker: str, colour: str, label: str) -> Line2D:
         return Line2D([], [], ls="", marker=marker, color=colour, label=label)
 
-    handles = [mark("s", colour, label) for label, colour in _coloured(labels)]
+    handles = [mark("s", colour, label) for label, colour in colours.items()]
     handles += [mark("o", "#5c5c5c", "seen in training"), mark("^", "#5c5c5c", holdout)]
     axis.axis("off")
     axis.legend(
@@ -283,6 +373,12 @@ def _explain(axis: Any, by: str, labels: Sequence[str], holdout: str) -> None:
         fontsize=8,
         alignment="left",
     )
+
+
+def _write_below(figure: Any, text: str) -> None:
+    """Write lines as long as the figure is wide."""
+    lines = fill(text, int(LETTERS * figure.get_figwidth()))
+    figure.supxlabel(lines, fontsize=8, x=0.01, ha="left")
 
 
 def _name_outlines(figure: Any, title: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from deconfound.training.table import EMPTY_MASKS
 
 from ..methods import source_of, title_of
+from ..readers import Ignored
 from . import paper
 from .settings import StudySettings
 
@@ -16,6 +17,12 @@ POLICY = (
     f"{EMPTY_MASKS} NSD goes with these two; HD95 is then 0, or the picture's diagonal."
 )
 """What every table says of its scores."""
+
+
+def sites(names: Sequence[str], ignored: Ignored) -> str:
+    """Say which sites there were, and which folders beside them were not read."""
+    unread = ", ".join(f"{folder.name} ({why})" for folder, why in ignored)
+    return f"Sites: {', '.join(names)}{f'; not read: {unread}' if unread else ''}."
 
 
 def seeds(settings: StudySettings) -> str:
@@ -58,7 +65,7 @@ def sources(methods: Iterable[str]) -> tuple[str, ...]:
 def published_main(settings: StudySettings) -> tuple[str, ...]:
     """Tell the paper's Table 1, which a study with another backbone has no column for."""
     rows = {
-        f"{backbone} {title_of(method)}": " / ".join(f"{value:.1f}" for value in told.values())
+        f"{backbone} {title_of(method)}": " / ".join(told.values())
         for (backbone, method), told in paper.MAIN.items()
     }
     return _published(settings, "Table 1, Dice / IoU / Acc, mean of its five sites", rows)
@@ -67,8 +74,8 @@ def published_main(settings: StudySettings) -> tuple[str, ...]:
 def published_differences(settings: StudySettings) -> tuple[str, ...]:
     """Tell what the paper claims of its own method."""
     claimed = {
-        "over the baseline": f"{paper.OVER_BASELINE:+.1f}",
-        "over BiomedCoOp, the best rival": f"{paper.OVER_BEST_RIVAL:+.1f} (by its Table 1, +2.2)",
+        "over the baseline": paper.OVER_BASELINE,
+        "over BiomedCoOp, the best rival": f"{paper.OVER_BEST_RIVAL} (by its Table 1, +2.2)",
     }
     return _published(settings, f"points of Dice of MCDRL, {paper.LARGEST}", claimed)
 
@@ -112,5 +119,5 @@ def _where_published(settings: StudySettings, text: str) -> tuple[str, ...]:
     return (text,) if settings.pack == paper.PACK else ()
 
 
-def _listed(told: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in told.items())
+def _listed(told: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in told.items())

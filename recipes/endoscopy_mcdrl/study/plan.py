@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from deconfound.errors import ConfigurationError
+from deconfound.packs import PromptPack
 
 from ..methods import grid_of
 from .cells import Cell, pairs
@@ -85,9 +86,14 @@ def dictionary_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[C
             f"ablate dictionary: expected the pack {RANKED_PACK}, whose prompts have a rank by "
             f"which a smaller dictionary keeps them, found --pack {settings.pack}; leave it out"
         )
-    cells, own = _unsearched([settings.ablated], settings, holdouts), settings.pack_size
+    cells, own = _unsearched([settings.ablated], settings, holdouts), usual_size()
     sizes = [None if size == own else size for size in SIZES]
     return repeated([replace(c, prompts=size) for c in cells for size in sizes], settings)
+
+
+def usual_size() -> int:
+    """Return how many prompts the pack has whose prompts are ranked."""
+    return len(PromptPack.load(RANKED_PACK).confounder_names)
 
 
 def depth_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     details: tuple[str, ...] = ()
+
+    def with_note(self, text: str) -> Table:
+        """Return the same table with a sentence more below it."""
+        return replace(self, notes=(*self.notes, text))
 
     def as_rich(self) -> Any:
         """Return the table for a terminal."""

@@ -71,11 +71,6 @@ class StudySettings(RecipeConfig):
         """The seeds, first to last."""
         return tuple(range(self.seed, self.seed + self.seeds))
 
-    @property
-    def pack_size(self) -> int:
-        """How many confounders the pack names."""
-        return len(PromptPack.load(self.pack).confounder_names)
-
     def recipe(self, cell: Cell) -> RecipeConfig:
         """Return the recipe's settings for one cell, the method's own hyper-parameters aside."""
         own = {name: getattr(self, name) for name in RecipeConfig.model_fields}

@@ -92,13 +92,13 @@ def mean_of(values: pd.Series, metric: str) -> str:
     return f"{scale(metric) * values.mean():.1f}"
 
 
-def known(figure: float | None, digits: int = 1) -> str:
-    """Write a published figure."""
-    return UNKNOWN if figure is None else f"{figure:.{digits}f}"
+def known(figure: str | None) -> str:
+    """Return a published figure, or what stands for one that nobody has."""
+    return UNKNOWN if figure is None else figure
 
 
-def bracketed(text: str, figure: float | None, settings: StudySettings) -> str:
+def bracketed(text: str, figure: str | None, settings: StudySettings) -> str:
     """Put a published figure behind ours, where both mean the same."""
     if figure is None or settings.pack != paper.PACK:
         return text
-    return f"{text} ({figure:.1f})"
+    return f"{text} ({figure})"
