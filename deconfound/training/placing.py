@@ -20,7 +20,7 @@ recipe.json                        which recipe made the run, for `deconfound re
 metrics.jsonl                      one line of JSON per epoch and method: losses, validation scores
 results.json                       Dice, IoU and accuracy on the held-out site, once trained
 report.html                        curves, tables and pictures in one self-contained page; the
-                                   recipe's `report --run THIS FOLDER` writes it again without
+                                   recipe's `report THIS FOLDER` writes it again without
                                    training, and with --no-pictures for those who may see none
 adjusting/<method>.json            what the adjustment read in the training images before the first
                                    step: a weight for each image, the share of transplanted lesions

@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import tyro
 from rich.console import Console
 
 from deconfound import CausalSegmenter
@@ -32,13 +33,15 @@ class ReportFlags:
         pictures: put images into the report; a run that was made without stays without.
     """
 
-    run: Path
+    run: Annotated[Path, tyro.conf.Positional]
     pictures: bool = True
 
 
 def main(arguments: Sequence[str]) -> None:
     """Report as the flags say; nothing but the page is written."""
-    flags = parse(ReportFlags, arguments, "report")
+    # --run RUN is how it was asked for when other commands took RUN already.
+    words = [word.removeprefix("--run=") for word in arguments if word != "--run"]
+    flags = parse(ReportFlags, words, "report")
     run = RunFolder.open(flags.run)
     config = settings_of(run)
     trained = _trained(run, config)

@@ -102,11 +102,11 @@ def test_a_finished_run_is_reported_again_without_training(run: Path, tmp_path, 
     copy = shutil.copytree(run, tmp_path / "copy")
     shutil.rmtree(copy / "checkpoints")  # large, and often deleted
     kept = {p: p.read_bytes() for p in copy.rglob("*") if p.is_file() and p.suffix != ".html"}
-    assert main(["report", "--run", str(copy)]) == 0
+    assert main(["report", str(copy)]) == 0
     assert str(copy / "report.html") in capsys.readouterr().out
     assert told(copy / "report.html") == told(run / "report.html")
     assert "data:image/jpeg" in told(run / "report.html")
-    assert main(["report", "--run", str(copy), "--no-pictures"]) == 0
+    assert main(["report", f"--run={copy}", "--no-pictures"]) == 0
     bare = told(copy / "report.html")
     assert "data:image/" not in bare
     assert "What did the model use?" in bare
@@ -115,7 +115,7 @@ def test_a_finished_run_is_reported_again_without_training(run: Path, tmp_path, 
     }
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps({**config, "pictures": False}))
-    assert main(["report", "--run", str(copy)]) == 0
+    assert main(["report", str(copy)]) == 0
     assert "data:image/" not in told(copy / "report.html")
 
 
@@ -126,7 +126,7 @@ def test_what_was_trained_with_is_shown(run: Path, tmp_path, monkeypatch) -> Non
     for share, shown in ((0.0, False), (1.0, True)):
         told_so = {"transplant": share, "restyle": 0.0}
         kept.write_text(json.dumps({**json.loads(kept.read_text()), **told_so}))
-        assert main(["report", "--run", str(copy)]) == 0
+        assert main(["report", str(copy)]) == 0
         page = told(copy / "report.html")
         assert ("What it was trained with" in page) == shown
         assert page.count("as it was trained with") == 6 * shown
@@ -160,7 +160,7 @@ def test_an_unfinished_run_is_not_reported(run, lost, words, tmp_path, capsys) -
     path = copy / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     before = (copy / "report.html").read_bytes()
-    assert main(["report", "--run", str(copy)]) == 2
+    assert main(["report", str(copy)]) == 2
     said = capsys.readouterr().err
     assert words in said
     assert f"train --out {copy} --resume" in said
@@ -172,7 +172,7 @@ def test_images_that_changed_since_training_are_not_reported(run, tmp_path, caps
     results = json.loads((copy / "results.json").read_text())
     results["methods"][-1]["rows"][0]["images"] += 1
     (copy / "results.json").write_text(json.dumps(results))
-    assert main(["report", "--run", str(copy)]) == 2
+    assert main(["report", str(copy)]) == 2
     assert "the images are not those of the run" in capsys.readouterr().err
 
 
