@@ -15,14 +15,15 @@ from deconfound.bundled import recipe_module
 from deconfound.errors import DeconfoundError, unknown_name
 
 
-def run(command: Callable[[], None]) -> int:
+def run(command: Callable[[], int | None]) -> int:
     """Run a command; turn what the user can mend into one sentence and status 2.
 
     Returns:
-        0, or 2 after a mistake, or 130 after an interruption.
+        What the command returns, 0 if nothing; or 2 after a mistake, or 130 after an interruption.
     """
+    status = 0
     try:
-        command()
+        status = command() or 0
         sys.stdout.flush()  # here, and not at exit, where nobody would catch a closed pipe
     except DeconfoundError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -32,7 +33,7 @@ def run(command: Callable[[], None]) -> int:
         return 130
     except BrokenPipeError:  # whoever read our output has gone; there is nobody left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

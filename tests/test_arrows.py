@@ -13,7 +13,7 @@ import deconfound
 ROOT = Path(deconfound.__file__).parent
 
 ORDER = (
-    *("types", "errors", "files", "registry", "component", "precision", "evaluating"),
+    *("types", "errors", "settings", "files", "registry", "component", "precision", "evaluating"),
     *("overlap", "bundled"),
     *("packs", "vlm", "prompts", "dictionaries", "selectors", "estimators", "interventions"),
     *("encoders", "decoders", "saving", "assembly", "segmenter", "losses", "rivals"),

@@ -33,6 +33,14 @@ def test_a_group_of_commands_has_help(capsys: pytest.CaptureFixture[str]) -> Non
         (["lint", "endoscopy", "extra"], "error: expected nothing more, found 'extra'"),
         (["lint", "endoscopy", "--jsn"], "error: unknown flag '--jsn'; did you mean --json?"),
         (["benchmark"], "error: expected deconfound benchmark causal, found nothing"),
+        (
+            ["benchmark", "causal", "--test-images", "-1"],
+            "error: --test-images: expected greater than or equal to 20, found -1\n",
+        ),
+        (
+            ["benchmark", "causal", "--quick", "--strengths", "0", "2"],
+            "error: --strengths: expected less than or equal to 1, found 2",
+        ),
     ],
 )
 def test_words_that_are_not_known_are_one_sentence(words, said, capsys) -> None:

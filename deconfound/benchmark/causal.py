@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from deconfound.benchmark.dictionaries import QUALITIES, require_size
 from deconfound.benchmark.methods import canonical
 from deconfound.benchmark.settings import QUICK, BenchmarkSettings
 from deconfound.errors import ConfigurationError, unknown_name
+from deconfound.settings import WrongValueError
 from deconfound.training.extras import missing_extra
 from deconfound.training.files import write_json, write_text
 from deconfound.training.same_settings import keep_settings
@@ -48,14 +48,17 @@ def _parse(arguments: Sequence[str]) -> BenchmarkSettings:
         import tyro
     except ImportError as error:
         raise missing_extra("tyro", "the command line") from error
-    os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")
     words = ["--json-output" if word == "--json" else word for word in arguments]
-    return tyro.cli(
-        BenchmarkSettings,
-        prog="deconfound benchmark causal",
-        args=words,
-        default=QUICK if "--quick" in arguments else BenchmarkSettings.model_validate({}),
-    )
+    try:
+        return tyro.cli(
+            BenchmarkSettings,
+            prog="deconfound benchmark causal",
+            args=words,
+            default=QUICK if "--quick" in arguments else BenchmarkSettings.model_validate({}),
+        )
+    except WrongValueError as error:
+        setting, what = error.args
+        raise ConfigurationError(f"--{setting.replace('_', '-')}: {what}") from error
 
 
 def _checked(settings: BenchmarkSettings) -> BenchmarkSettings:

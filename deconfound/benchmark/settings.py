@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from deconfound.settings import Settings
 
 
-class BenchmarkSettings(BaseModel):
+class BenchmarkSettings(Settings):
     """Train every method in every world, and say which share of the confounding gap it closes.
 
     Attributes:

@@ -11,7 +11,7 @@ from deconfound.data.dataset import FolderDataset
 from deconfound.data.duplicates import NearDuplicate, near_duplicates
 from deconfound.data.folds import Fold, leave_one_site_out, split_by_group, split_samples
 from deconfound.data.images import read_image, read_mask, read_pair
-from deconfound.data.leakage import LeakageReport, SharedPicture, check_leakage
+from deconfound.data.leakage import LeakageReport, SharedPicture, SplitLeak, check_leakage
 from deconfound.data.manifest import read_manifest
 from deconfound.data.masks import BinaryMask, ClassMask, LabelMask, MaskRule
 from deconfound.data.pairing import image_files, pair_by_stem
@@ -33,6 +33,7 @@ __all__ = [
     "SharedPicture",
     "Site",
     "SiteReport",
+    "SplitLeak",
     "check_leakage",
     "check_site",
     "group_ids",

@@ -29,6 +29,21 @@ class SharedPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class SplitLeak:
+    """What one split into training and validation divides.
+
+    Attributes:
+        seed: of the split.
+        pairs: near-duplicates of which one frame trains and the other validates.
+        groups: with frames on both sides; none, unless the split is broken.
+    """
+
+    seed: int
+    pairs: tuple[SharedPicture, ...]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LeakageReport:
     """Where knowledge could cross from one part of the data into another.
 
@@ -38,27 +53,35 @@ class LeakageReport:
             harmless, because groups are never split.
         between_groups: near-duplicates in two groups of a site, or in frames without a group.
         between_sites: near-duplicates at two sites.
-        across_split: those of the two kinds above of which one frame trains and the other
-            validates.
-        split_groups: groups with frames on both sides of the split; none, unless it is broken.
+        splits: what each of the splits divides, of the two kinds above; none where the data cannot
+            be split.
+        no_split: why they cannot; None where they can.
         shared_groups: group names that more than one site uses, each with its sites.
-        split: which split was looked at, in words.
     """
 
     images: int
     within_groups: int
     between_groups: tuple[SharedPicture, ...]
     between_sites: tuple[SharedPicture, ...]
-    across_split: tuple[SharedPicture, ...]
-    split_groups: tuple[str, ...]
+    splits: tuple[SplitLeak, ...]
+    no_split: str | None
     shared_groups: dict[str, tuple[str, ...]]
-    split: str
+
+    @property
+    def leaks(self) -> bool:
+        """Whether a frame or a group was found where it should not be."""
+        pairs = self.between_groups or self.between_sites
+        return bool(pairs) or any(split.groups for split in self.splits)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return JSON-able values."""
         values = asdict(self)
-        for kind in ("between_groups", "between_sites", "across_split"):
-            for pair in values[kind]:
+        for pairs in (
+            values["between_groups"],
+            values["between_sites"],
+            *(split["pairs"] for split in values["splits"]),
+        ):
+            for pair in pairs:
                 pair["first"], pair["second"] = str(pair["first"]), str(pair["second"])
         return values
 
@@ -66,32 +89,32 @@ class LeakageReport:
 def check_leakage(
     sites: Sequence[Site],
     share: float = 0.15,
-    seed: int = 0,
+    seeds: Sequence[int] = (0,),
     progress: Callable[[int, int], None] | None = None,
     threads: int = 2,
 ) -> LeakageReport:
-    """Compare every image with every other, and look at the split.
+    """Compare every image with every other, once, and look at the splits.
 
     The split of a site does not depend on which other sites train with it, so one look holds for
     every site that may be held out.
 
     Args:
         sites: as readers found them.
-        share: validation share of the split.
-        seed: of the split.
+        share: validation share of the splits, 0 < share < 1.
+        seeds: of the splits.
         progress: called with how many images are done, and of how many.
         threads: decoding runs outside Python's lock.
 
     Raises:
-        ConfigurationError: ImageHash is not installed.
+        ConfigurationError: a share outside (0, 1), or ImageHash is not installed.
     """
     samples = [sample for site in sites for sample in site.samples]
+    held, no_split = _validation(samples, share, seeds)
     readable, prints = fingerprints(samples, progress, threads)
-    held, split = _validation(samples, share, seed)
     within = 0
     between_groups: list[SharedPicture] = []
     between_sites: list[SharedPicture] = []
-    across_split: list[SharedPicture] = []
+    across: dict[int, list[SharedPicture]] = {seed: [] for seed in held}
     for pair in near_duplicates(prints):
         i, j = readable[pair.first], readable[pair.second]
         one, two = samples[i], samples[j]
@@ -100,27 +123,32 @@ def check_leakage(
             continue
         shared = SharedPicture(one.image, two.image, pair.distance)
         (between_groups if one.site == two.site else between_sites).append(shared)
-        if (i in held) != (j in held):
-            across_split.append(shared)
+        for seed, frames in held.items():
+            if (i in frames) != (j in frames):
+                across[seed].append(shared)
     return LeakageReport(
         images=len(readable),
         within_groups=within,
         between_groups=tuple(between_groups),
         between_sites=tuple(between_sites),
-        across_split=tuple(across_split),
-        split_groups=_split_groups(samples, held),
+        splits=tuple(
+            SplitLeak(seed, tuple(across[seed]), _split_groups(samples, frames))
+            for seed, frames in held.items()
+        ),
+        no_split=no_split,
         shared_groups=_shared_groups(samples),
-        split=split,
     )
 
 
-def _validation(samples: Sequence[Sample], share: float, seed: int) -> tuple[set[int], str]:
-    """Positions of the frames that validate, and the split in words."""
+def _validation(
+    samples: Sequence[Sample], share: float, seeds: Sequence[int]
+) -> tuple[dict[int, set[int]], str | None]:
+    """Positions of the frames that validate, by seed; or why there is no split."""
+    groups, sites = group_ids(samples), [sample.site for sample in samples]
     try:
-        _, held = split_by_group(group_ids(samples), share, seed, [s.site for s in samples])
+        return {seed: set(split_by_group(groups, share, seed, sites)[1]) for seed in seeds}, None
     except DataError as error:
-        return set(), f"no split: {error}"
-    return set(held), f"validation share {share:g}, seed {seed}"
+        return {}, str(error)
 
 
 def _split_groups(samples: Sequence[Sample], held: set[int]) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(lambda: _command(name)(rest))
 
 
-def _command(name: str) -> Callable[[Sequence[str]], None]:
+def _command(name: str) -> Callable[[Sequence[str]], int | None]:
     """Import a command, and with it what it needs.
 
     Raises:

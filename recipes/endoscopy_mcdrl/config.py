@@ -4,38 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import tyro
 import yaml
-from pydantic import (
-    Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator
 
-from deconfound.errors import ConfigurationError, DeconfoundError, unknown_name
+from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.estimators.levels import Level
+from deconfound.settings import Settings, WrongValueError
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.settings import TrainingSettings
 
 PROFILES = Path(__file__).parent / "profiles"
 
 
-class WrongValueError(DeconfoundError):
-    """A setting, and what is wrong with its value.
-
-    No ValueError, unlike its siblings: tyro would print that itself, in a frame.
-    """
-
-    def __str__(self) -> str:
-        return ": ".join(self.args)
-
-
-class RecipeConfig(TrainingSettings, AdjustmentSettings):
+class RecipeConfig(Settings, TrainingSettings, AdjustmentSettings):
     """The settings of one leave-one-site-out run, in addition to those of the loop.
 
     Attributes:
@@ -150,15 +134,6 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
             raise ValueError("expected --data with the sites that are named")
         return names
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _in_one_sentence(cls, values: Any, fill: ModelWrapValidatorHandler[Self]) -> Self:
-        """Say what is wrong in one sentence, wherever the settings come from."""
-        try:
-            return fill(values)
-        except ValidationError as error:
-            raise _wrong_value(error) from error
-
     @property
     def loop(self) -> TrainingSettings:
         """The settings of the loop alone."""
@@ -223,11 +198,3 @@ def build(values: dict[str, Any], source: str) -> RecipeConfig:
         return RecipeConfig.model_validate(values)
     except WrongValueError as error:
         raise ConfigurationError(f"{source}: {error}") from error
-
-
-def _wrong_value(error: ValidationError) -> WrongValueError:
-    """Return the first thing that pydantic objects to."""
-    first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected", 1)
-    setting = str(first["loc"][0]) if first["loc"] else "settings"
-    return WrongValueError(setting, f"{message[0].lower()}{message[1:]}, found {first['input']!r}")

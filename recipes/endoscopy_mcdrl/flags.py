@@ -8,8 +8,9 @@ from typing import TypeVar
 import tyro
 
 from deconfound.errors import ConfigurationError
+from deconfound.settings import WrongValueError
 
-from .config import RecipeConfig, WrongValueError, load_profile
+from .config import RecipeConfig, load_profile
 
 T = TypeVar("T")
 

@@ -14,8 +14,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from deconfound.data import LeakageReport, SharedPicture, SiteReport, check_leakage, check_site
+from deconfound.data import (
+    LeakageReport,
+    SharedPicture,
+    SiteReport,
+    SplitLeak,
+    check_leakage,
+    check_site,
+)
 from deconfound.data.duplicates import BITS
+from deconfound.errors import ConfigurationError
 from deconfound.training.reading import Watch
 
 from .config import RecipeConfig
@@ -34,30 +42,46 @@ class SitesFlags:
     Attributes:
         data: folder with the datasets as released, or a manifest.csv.
         check: compare every image with every other, and say which near-duplicates and patients
-            cross from one group, site, or side of the default split into another.
+            cross from one group, site, or side of a split into another; leave with status 1 if
+            there are any, or a problem with a file.
+        seed: of the first split that is looked at.
+        seeds: how many splits are, counted up from --seed.
+        validation_share: of these splits.
         bgr: names of the sites whose files store blue first.
         json: print everything as JSON.
     """
 
     data: Path
     check: bool = False
+    seed: int = 0
+    seeds: int = 3
+    validation_share: float = RecipeConfig.model_fields["validation_share"].default
     bgr: tuple[str, ...] = ()
     json: bool = False
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Look over the sites as the flags say."""
+def main(arguments: Sequence[str]) -> int:
+    """Look over the sites as the flags say.
+
+    Returns:
+        1 where --check found something, else 0.
+    """
     flags = parse(SitesFlags, arguments, "sites")
+    if flags.seeds < 1:
+        raise ConfigurationError(f"--seeds: expected 1 or more, found {flags.seeds}")
+    if not 0 < flags.validation_share < 1:
+        raise ConfigurationError(
+            f"--validation-share: expected a share between 0 and 1, found {flags.validation_share}"
+        )
     found = survey(flags.data, flags.bgr)
     reports = _check(found)
-    leakage = _compare(found) if flags.check else None
+    leakage = _compare(found, flags) if flags.check else None
     if flags.json:
         _print_json(found, reports, leakage)
-        return
-    console = Console()
-    _show(found, reports, console)
-    if leakage is not None:
-        _show_leakage(leakage, console)
+    else:
+        _show_all(found, reports, leakage, flags.validation_share)
+    problems = any(report.problems for report in reports)
+    return int(leakage is not None and (leakage.leaks or problems))
 
 
 def _print_json(
@@ -85,13 +109,22 @@ def _check(found: Survey) -> list[SiteReport]:
     return counting(Console(stderr=True), "images", look)
 
 
-def _compare(found: Survey) -> LeakageReport:
-    share, seed = (RecipeConfig.model_fields[name].default for name in ("validation_share", "seed"))
+def _compare(found: Survey, flags: SitesFlags) -> LeakageReport:
+    share, seeds = flags.validation_share, range(flags.seed, flags.seed + flags.seeds)
     return counting(
         Console(stderr=True),
         "near-duplicates",
-        lambda progress: check_leakage(found.sites, share, seed, progress),
+        lambda progress: check_leakage(found.sites, share, seeds, progress),
     )
+
+
+def _show_all(
+    found: Survey, reports: Sequence[SiteReport], leakage: LeakageReport | None, share: float
+) -> None:
+    console = Console()
+    _show(found, reports, console)
+    if leakage is not None:
+        _show_leakage(leakage, share, console)
 
 
 def _show(found: Survey, reports: Sequence[SiteReport], console: Console) -> None:
@@ -152,19 +185,23 @@ def _values(report: SiteReport) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _show_leakage(report: LeakageReport, console: Console) -> None:
+def _show_leakage(report: LeakageReport, share: float, console: Console) -> None:
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     say(
         f"\nnear-duplicates among {report.images} images: {report.within_groups} pairs within a "
         f"group, which no split divides; {len(report.between_groups)} between groups of a site; "
         f"{len(report.between_sites)} between sites"
     )
-    say(
-        f"default split ({report.split}): {len(report.across_split)} pairs with one frame in "
-        f"training and one in validation; {len(report.split_groups)} groups on both sides"
-    )
-    for group in report.split_groups:
-        say(f"leak: group {group} is on both sides of the split")
+    if report.no_split is not None:
+        say(f"no split: {report.no_split}")
+    for split in report.splits:
+        say(
+            f"split of seed {split.seed}, validation share {share:g}: {len(split.pairs)} pairs "
+            f"with one frame in training and one in validation; {len(split.groups)} groups on both "
+            f"sides"
+        )
+        for group in split.groups:
+            say(f"leak: group {group} is on both sides of the split of seed {split.seed}")
     if report.shared_groups:
         names = list(report.shared_groups)
         shown = ", ".join([*names[:3], *["…"] * (len(names) > 3)])
@@ -172,12 +209,17 @@ def _show_leakage(report: LeakageReport, console: Console) -> None:
             f"group names at more than one site: {shown}; if a name is one patient, join the sites "
             f"or keep the frames at one of them"
         )
-    across = set(report.across_split)
     pairs = [*report.between_sites, *report.between_groups]
     for pair in pairs[:_SHOWN_LEAKS]:
-        say(f"leak: {_described(pair)}{', across the split' if pair in across else ''}")
+        say(f"leak: {_described(pair)}{_divided(pair, report.splits)}")
     if len(pairs) > _SHOWN_LEAKS:
         say(f"{len(pairs) - _SHOWN_LEAKS} more pairs are in --json")
+
+
+def _divided(pair: SharedPicture, splits: Sequence[SplitLeak]) -> str:
+    """Say which splits have the two on different sides."""
+    seeds = [str(split.seed) for split in splits if pair in split.pairs]
+    return f", across the split of seed {', '.join(seeds)}" if seeds else ""
 
 
 def _described(pair: SharedPicture) -> str:

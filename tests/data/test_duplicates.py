@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deconfound.data import Sample, Site, check_leakage, near_duplicates, read_image
+from deconfound.data import (
+    Sample,
+    Site,
+    check_leakage,
+    near_duplicates,
+    read_image,
+    split_samples,
+)
 from deconfound.data.duplicates import BITS, MAX_DISTANCE, fingerprint, fingerprints
 from deconfound.errors import ConfigurationError
 
@@ -128,25 +135,37 @@ def test_pairs_are_told_by_where_they_lie(tmp_path: Path) -> None:
              (report.between_groups, report.between_sites)]  # fmt: skip
     assert names == [{("c", "d"), ("h", "i")}, {("e", "f")}]
     assert report.shared_groups == {"p1": ("north", "south")}
-    assert report.split_groups == ()
+    assert [(split.seed, split.groups) for split in report.splits] == [(0, ())]
+    assert report.leaks
     mapping = report.to_mapping()
     assert mapping["between_sites"][0]["first"] == str(tmp_path / "north/e.png")
 
 
-def test_copies_across_the_split_are_named(tmp_path: Path) -> None:
+def test_copies_across_each_split_are_named(tmp_path: Path) -> None:
     frames = {f"{i:02d}": (i % 10, None) for i in range(20)}  # every picture twice
     site = _site(tmp_path, "north", frames)
-    seen = set()
-    for seed in range(4):
-        report = check_leakage([site], 0.2, seed)
-        assert len(report.between_groups) == 10
-        assert 0 < len(report.across_split) <= 4
-        assert set(report.across_split) <= set(report.between_groups)
-        seen.add(report.across_split)
-    assert len(seen) > 1
-    grouped = {name: (of, f"p{of}") for name, (of, _) in frames.items()}
-    clean = check_leakage([_site(tmp_path, "south", grouped)], 0.2)
-    assert (clean.within_groups, clean.across_split, clean.split_groups) == (10, (), ())
+    report = check_leakage([site], 0.2, seeds=range(4))
+    assert len(report.between_groups) == 10
+    assert [split.seed for split in report.splits] == [0, 1, 2, 3]
+    for split in report.splits:
+        _, held = split_samples(site.samples, 0.2, split.seed)
+        validating = {sample.image for sample in held}
+        divided = {
+            pair
+            for pair in report.between_groups
+            if (pair.first in validating) != (pair.second in validating)
+        }
+        assert 0 < len(split.pairs) <= 4
+        assert set(split.pairs) == divided
+    assert len({split.pairs for split in report.splits}) > 1
+
+
+def test_copies_within_a_group_are_never_divided(tmp_path: Path) -> None:
+    frames = {f"{i:02d}": (i % 10, f"p{i % 10}") for i in range(20)}
+    report = check_leakage([_site(tmp_path, "south", frames)], 0.2, seeds=range(4))
+    assert report.within_groups == 10
+    assert all((split.pairs, split.groups) == ((), ()) for split in report.splits)
+    assert not report.leaks
 
 
 def test_what_cannot_be_split_or_read_is_compared_all_the_same(tmp_path: Path) -> None:
@@ -157,7 +176,9 @@ def test_what_cannot_be_split_or_read_is_compared_all_the_same(tmp_path: Path) -
     np.testing.assert_array_equal(prints[1], fingerprint(_scene(1)))
     report = check_leakage([site])
     assert (report.images, report.within_groups) == (2, 0)
-    assert report.split.startswith("no split: a grouped validation split needs at least two")
+    assert report.splits == ()
+    assert report.no_split is not None
+    assert report.no_split.startswith("a grouped validation split needs at least two")
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def shared_picture(tmp_path: Path) -> Path:
 
 
 def test_programs_get_every_pair(shared_picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["sites", "--data", str(shared_picture), "--check", "--json"]) == 0
+    assert main(["sites", "--data", str(shared_picture), "--check", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     (pair,) = found["leakage"]["between_sites"]
     assert pair == {
@@ -49,12 +49,13 @@ def test_programs_get_every_pair(shared_picture: Path, capsys: pytest.CaptureFix
 
 
 def test_people_get_sentences(shared_picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["sites", "--data", str(shared_picture), "--check"]) == 0
+    assert main(["sites", "--data", str(shared_picture), "--check"]) == 1
     said = capsys.readouterr().out
     for words in (
         "near-duplicates among 4 images: 0 pairs within a group",
         "1 between sites",
-        "default split (validation share 0.15, seed 0)",
+        "split of seed 0, validation share 0.15: ",
+        "split of seed 2, validation share 0.15: ",
         "0 groups on both sides",
         f"leak: {shared_picture}/0.png and {shared_picture}/3.png show the same (0 of 384 bits",
         "group names at more than one site: p0, p1; if a name is one patient",
@@ -69,3 +70,48 @@ def test_people_get_sentences(shared_picture: Path, capsys: pytest.CaptureFixtur
     assert "more blue than red" not in said
     assert main(["sites", "--data", str(shared_picture)]) == 0
     assert "near-duplicates" not in capsys.readouterr().out
+
+
+def test_the_splits_are_those_that_are_asked_for(
+    shared_picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--seed", "4", "--seeds", "2", "--validation-share", "0.4"]
+    main(["sites", "--data", str(shared_picture), "--check", *flags])
+    said = capsys.readouterr().out
+    assert [line[:45] for line in said.splitlines() if line.startswith("split")] == [
+        "split of seed 4, validation share 0.4: 1 pair",
+        "split of seed 5, validation share 0.4: 0 pair",
+    ]
+    assert "(0 of 384 bits differ), across the split of seed 4\n" in said
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "sentence"),
+    [
+        ("--seeds", "0", "--seeds: expected 1 or more, found 0"),
+        ("--validation-share", "1", "--validation-share: expected a share between 0 and 1, found"),
+    ],
+)
+def test_splits_that_cannot_be(
+    flag: str,
+    value: str,
+    sentence: str,
+    shared_picture: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["sites", "--data", str(shared_picture), "--check", flag, value]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_status_says_whether_a_check_found_something(
+    shared_picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shared_picture / "3.png").unlink()
+    rows = (shared_picture / "manifest.csv").read_text().splitlines()
+    (shared_picture / "manifest.csv").write_text("\n".join(rows[:-1]))
+    check = ["sites", "--data", str(shared_picture), "--check"]
+    assert main(check) == 0
+    (shared_picture / "2.png").write_text("no image")
+    assert main(check) == 1
+    assert "problem: " in capsys.readouterr().out
+    assert main(check[:-1]) == 0
