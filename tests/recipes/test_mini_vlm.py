@@ -186,15 +186,13 @@ def test_an_export_reads_the_same_by_us_and_by_open_clip(tmp_path: Path, picture
 
 def test_a_run_that_was_stopped_ends_at_the_same_weights(tmp_path: Path, pictures: Renders) -> None:
     through, first = Trainer(SMALL, pictures), Trainer(SMALL, pictures)
-    for _ in range(4):
-        through.train_step()
     for _ in range(2):
-        first.train_step()
+        through.train_step()
+    first.train_step()
     first.save(tmp_path)
     second = Trainer(SMALL, pictures)
     second.restore(tmp_path)
-    for _ in range(2):
-        second.train_step()
+    second.train_step()
     expected = through.clip.state_dict()
     assert all(torch.equal(value, expected[k]) for k, value in second.clip.state_dict().items())
     with pytest.raises(RunFolderError, match=r"other settings \(lr differ\).*--run"):
