@@ -17,7 +17,7 @@ from deconfound.training import History, MethodResult, RunFolder
 
 from .cohort import Cohort, assemble
 from .config import RecipeConfig
-from .console import counting
+from .console import counting, note_ignored
 from .evaluate import settings_of
 from .flags import parse
 from .methods import title_of
@@ -48,6 +48,7 @@ def main(arguments: Sequence[str]) -> None:
     pack = CausalSegmenter.from_pretrained(run.model_path(config.methods[-1])).pack
     console = Console(stderr=True)
     cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
+    note_ignored(console, cohort.ignored)
     _require_same_images(run, cohort, trained)
     shown = config.model_copy(update={"pictures": flags.pictures and config.pictures})
     report(run, shown, cohort, pack, trained, console)

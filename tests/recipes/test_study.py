@@ -475,6 +475,8 @@ def test_what_cannot_be_trained_is_said_before_there_is_a_study(tmp_path):
     data, out = manifest(tmp_path), tmp_path / "study"
     with pytest.raises(UnknownNameError, match="unknown vision-language model 'ViT-B-61'"):
         commands.Study(StudySettings(data=data, out=out, backbones=("mini", "ViT-B-61/openai")))
+    with pytest.raises(UnknownNameError, match="unknown site in --bgr 'site9'"):
+        commands.Study(StudySettings(data=data, out=out, bgr=("site9",)))
     (tmp_path / "0-0.png").rename(tmp_path / "lost.png")
     with pytest.raises(DataError, match=r"0-0\.png is missing"):
         commands.Study(StudySettings(data=data, out=out))

@@ -205,7 +205,7 @@ def _survey(settings: StudySettings) -> Survey:
     """Return what of the study's folder takes part; nothing, where its sites are rendered."""
     if settings.data is None:
         return Survey(())
-    found = survey(settings.data)
+    found = survey(settings.data, settings.bgr)
     return replace(found, sites=tuple(chosen_sites(found.sites, settings.sites)))
 
 
