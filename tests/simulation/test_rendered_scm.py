@@ -19,7 +19,7 @@ from deconfound.simulation.names import EXCLUSIVE
 from deconfound.simulation.scm import SETTABLE, UNRENDERABLE, Causes, edges
 from deconfound.testing.scm_strategies import rendered_scms
 
-MANY = 10_000
+MANY = 5_000
 KINDS = ("observational", "interventional", "reversed")
 MOVING = ("near_view", "far_view")
 few = settings(max_examples=5)  # examples that render
