@@ -219,7 +219,9 @@ def _show_leakage(report: LeakageReport, share: float, console: Console) -> None
 def _divided(pair: SharedPicture, splits: Sequence[SplitLeak]) -> str:
     """Say which splits have the two on different sides."""
     seeds = [str(split.seed) for split in splits if pair in split.pairs]
-    return f", across the split of seed {', '.join(seeds)}" if seeds else ""
+    if len(seeds) > 1:
+        return f", across the splits of seeds {', '.join(seeds)}"
+    return f", across the split of seed {seeds[0]}" if seeds else ""
 
 
 def _described(pair: SharedPicture) -> str:

@@ -83,6 +83,8 @@ def test_the_splits_are_those_that_are_asked_for(
         "split of seed 5, validation share 0.4: 0 pair",
     ]
     assert "(0 of 384 bits differ), across the split of seed 4\n" in said
+    main(["sites", "--data", str(shared_picture), "--check", "--seeds", "9"])
+    assert "(0 of 384 bits differ), across the splits of seeds " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
