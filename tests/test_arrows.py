@@ -18,7 +18,7 @@ ORDER = (
     *("packs", "vlm", "prompts", "dictionaries", "selectors", "estimators", "interventions"),
     *("encoders", "decoders", "saving", "assembly", "segmenter", "losses", "rivals"),
     *("data", "simulation", "diagnostics", "training", "study", "testing"),
-    *("benchmark", "refuting", "cli", "__main__"),
+    *("flags", "benchmark", "refuting", "cli", "__main__"),
 )
 
 

@@ -12,8 +12,7 @@ from deconfound.benchmark.dictionaries import QUALITIES, require_size
 from deconfound.benchmark.methods import canonical
 from deconfound.benchmark.settings import QUICK, BenchmarkSettings
 from deconfound.errors import ConfigurationError, unknown_name
-from deconfound.settings import WrongValueError
-from deconfound.training.extras import missing_extra
+from deconfound.flags import parse
 from deconfound.training.files import write_json, write_text
 from deconfound.training.same_settings import keep_settings
 
@@ -44,21 +43,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> BenchmarkSettings:
-    try:
-        import tyro
-    except ImportError as error:
-        raise missing_extra("tyro", "the command line") from error
     words = ["--json-output" if word == "--json" else word for word in arguments]
-    try:
-        return tyro.cli(
-            BenchmarkSettings,
-            prog="deconfound benchmark causal",
-            args=words,
-            default=QUICK if "--quick" in arguments else BenchmarkSettings.model_validate({}),
-        )
-    except WrongValueError as error:
-        setting, what = error.args
-        raise ConfigurationError(f"--{setting.replace('_', '-')}: {what}") from error
+    usual = QUICK if "--quick" in arguments else BenchmarkSettings.model_validate({})
+    return parse(BenchmarkSettings, words, "deconfound benchmark causal", usual)
 
 
 def _checked(settings: BenchmarkSettings) -> BenchmarkSettings:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from deconfound.errors import ConfigurationError
+from deconfound.flags import parse as read
 from deconfound.training.extras import missing_extra
 
 try:
@@ -67,7 +68,7 @@ def parse(arguments: Sequence[str], program: str) -> RefuteFlags:
     Raises:
         ConfigurationError: a number below 1, and flags that leave others nothing to say.
     """
-    flags = tyro.cli(RefuteFlags, prog=program, args=list(arguments))
+    flags = read(RefuteFlags, arguments, program)
     for name in ("images", "seeds", "batch_size"):
         if getattr(flags, name) < 1:
             flag = "--" + name.replace("_", "-")

@@ -131,7 +131,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             header = json.loads(file.metadata()["deconfound"])
             if header["format"] != FORMAT:
                 raise ValueError(f"its format is {header['format']}, not {FORMAT}")
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+            names = file.keys()  # a file of tensors is no mapping, and cannot be iterated itself
+            return {name: file.get_tensor(name) for name in names}, header
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(path, error) from error
 

@@ -1,14 +1,11 @@
-"""From the words of a command line to a typed record."""
+"""From the words of the recipe's command line to a typed record."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TypeVar
 
-import tyro
-
-from deconfound.errors import ConfigurationError
-from deconfound.settings import WrongValueError
+from deconfound import flags
 
 from .config import RecipeConfig, load_profile
 
@@ -16,21 +13,8 @@ T = TypeVar("T")
 
 
 def parse(record: type[T], arguments: Sequence[str], program: str, default: T | None = None) -> T:
-    """Fill a record from flags; a wrong flag or value is answered with the near ones, status 2.
-
-    Raises:
-        ConfigurationError: a value out of its range.
-    """
-    try:
-        return tyro.cli(
-            record,
-            prog=f"python -m {__package__} {program}",
-            args=list(arguments),
-            default=tyro.MISSING_NONPROP if default is None else default,
-        )
-    except WrongValueError as error:
-        setting, what = error.args
-        raise ConfigurationError(f"--{RecipeConfig.flag(setting)}: {what}") from error
+    """Fill a record from the flags of one of our commands; see `deconfound.flags.parse`."""
+    return flags.parse(record, arguments, f"python -m {__package__} {program}", default)
 
 
 def parse_config(arguments: Sequence[str], program: str) -> RecipeConfig:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import tyro
+from pydantic import ConfigDict, Field
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -24,6 +25,7 @@ from deconfound.data import (
 )
 from deconfound.data.duplicates import BITS
 from deconfound.errors import ConfigurationError
+from deconfound.settings import Settings
 from deconfound.training.reading import Watch
 
 from .config import RecipeConfig
@@ -31,12 +33,14 @@ from .console import beginning_at, counting
 from .flags import parse
 from .readers import Survey, survey
 
+VALIDATION_SHARE: float = RecipeConfig.model_fields["validation_share"].default
+"""Of the recipe's own splits."""
+
 _SHOWN_VALUES = 8
 _SHOWN_LEAKS = 20
 
 
-@dataclass(frozen=True)
-class SitesFlags:
+class SitesFlags(Settings):
     """Say what lies in a folder: pairs, sizes, patients, classes, problems.
 
     Attributes:
@@ -48,16 +52,18 @@ class SitesFlags:
         seeds: how many splits are, counted up from --seed.
         validation_share: of these splits.
         bgr: names of the sites whose files store blue first.
-        json: print everything as JSON.
+        json_output: print everything as JSON (--json).
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: Path
     check: bool = False
     seed: int = 0
-    seeds: int = 3
-    validation_share: float = RecipeConfig.model_fields["validation_share"].default
+    seeds: int = Field(3, ge=1)
+    validation_share: float = Field(VALIDATION_SHARE, gt=0, lt=1)
     bgr: tuple[str, ...] = ()
-    json: bool = False
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -67,21 +73,26 @@ def main(arguments: Sequence[str]) -> int:
         1 where --check found something, else 0.
     """
     flags = parse(SitesFlags, arguments, "sites")
-    if flags.seeds < 1:
-        raise ConfigurationError(f"--seeds: expected 1 or more, found {flags.seeds}")
-    if not 0 < flags.validation_share < 1:
-        raise ConfigurationError(
-            f"--validation-share: expected a share between 0 and 1, found {flags.validation_share}"
-        )
+    _refuse_unread(flags)
     found = survey(flags.data, flags.bgr)
     reports = _check(found)
     leakage = _compare(found, flags) if flags.check else None
-    if flags.json:
+    if flags.json_output:
         _print_json(found, reports, leakage)
     else:
         _show_all(found, reports, leakage, flags.validation_share)
     problems = any(report.problems for report in reports)
     return int(leakage is not None and (leakage.leaks or problems))
+
+
+def _refuse_unread(flags: SitesFlags) -> None:
+    """Refuse to be told of splits where none is looked at."""
+    for name in ("seed", "seeds", "validation_share"):
+        if not flags.check and getattr(flags, name) != SitesFlags.model_fields[name].default:
+            raise ConfigurationError(
+                f"--{RecipeConfig.flag(name)}: expected --check, which looks at splits; "
+                f"add it, or leave this out"
+            )
 
 
 def _print_json(

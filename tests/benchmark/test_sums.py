@@ -179,3 +179,12 @@ def test_every_part_trains(tmp_path: Path, name: str) -> None:
     found = run_cell(cell, small, tmp_path / "work", Silent())
     assert found.cell == cell
     json.dumps(found.to_json(), allow_nan=False)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:merge='replace' is the literal equation")
+@pytest.mark.parametrize("name", sorted(PARTS))
+def test_every_part_trains_alone(tmp_path: Path, name: str) -> None:
+    small = BenchmarkSettings(images=50, test_images=20, image_size=64, epochs=1)
+    found = run_cell(Cell("mixed", name, size=3), small, tmp_path / "work", Silent())
+    json.dumps(found.to_json(), allow_nan=False)

@@ -90,8 +90,8 @@ def test_the_splits_are_those_that_are_asked_for(
 @pytest.mark.parametrize(
     ("flag", "value", "sentence"),
     [
-        ("--seeds", "0", "--seeds: expected 1 or more, found 0"),
-        ("--validation-share", "1", "--validation-share: expected a share between 0 and 1, found"),
+        ("--seeds", "0", "--seeds: expected greater than or equal to 1, found 0"),
+        ("--validation-share", "1", "--validation-share: expected less than 1, found 1.0"),
     ],
 )
 def test_splits_that_cannot_be(
@@ -103,6 +103,8 @@ def test_splits_that_cannot_be(
 ) -> None:
     assert main(["sites", "--data", str(shared_picture), "--check", flag, value]) == 2
     assert sentence in capsys.readouterr().err
+    assert main(["sites", "--data", str(shared_picture), "--seed", "1"]) == 2
+    assert "--seed: expected --check, which looks at splits" in capsys.readouterr().err
 
 
 def test_the_status_says_whether_a_check_found_something(

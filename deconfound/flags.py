@@ -1,0 +1,36 @@
+"""From the words of a command line to a typed record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from deconfound.errors import ConfigurationError
+from deconfound.settings import WrongValueError
+from deconfound.training.extras import missing_extra
+
+T = TypeVar("T")
+
+
+def parse(record: type[T], arguments: Sequence[str], program: str, default: T | None = None) -> T:
+    """Fill a record from flags; a wrong flag or value is answered with the near ones, status 2.
+
+    Args:
+        record: a dataclass, or :class:`~deconfound.settings.Settings`.
+        arguments: the words.
+        program: what the command is called.
+        default: what the flags override; the record's own defaults otherwise.
+
+    Raises:
+        ConfigurationError: a value out of its range, or tyro is not installed.
+    """
+    try:
+        import tyro
+    except ImportError as error:
+        raise missing_extra("tyro", "the command line") from error
+    start = tyro.MISSING_NONPROP if default is None else default
+    try:
+        return tyro.cli(record, prog=program, args=list(arguments), default=start)
+    except WrongValueError as error:
+        setting, what = error.args
+        raise ConfigurationError(f"--{setting.replace('_', '-')}: {what}") from error
