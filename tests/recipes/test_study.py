@@ -49,6 +49,7 @@ from recipes.endoscopy_mcdrl.study import (
 from recipes.endoscopy_mcdrl.study import run_cell as run_cell_module
 from recipes.endoscopy_mcdrl.study.cells import Cell, CellRecord, pairs
 from recipes.endoscopy_mcdrl.study.collecting import collect
+from recipes.endoscopy_mcdrl.study.figures import canvas, points, qualitative, tsne
 from recipes.endoscopy_mcdrl.study.run_cell import run_cell
 from recipes.endoscopy_mcdrl.study.settings import METHODS, StudySettings
 from recipes.endoscopy_mcdrl.study.store import Store
@@ -397,8 +398,8 @@ def test_a_query_over_the_results_counts_no_loser_of_a_search(tmp_path, tiny_wei
 
 def test_a_figure_is_kept_whatever_its_site_is_called(tmp_path, tiny_weights):
     store, cell = finished(tiny(tmp_path, tiny_weights), "Rome/Milan: 1st")
-    figure, _ = figures._axes(1, 1, 1.0)
-    path = figures._save(figure, store, f"tsne-{cell.holdout}")
+    figure, _ = canvas.grid(1, 1, 1.0)
+    path = canvas.save(figure, store, f"tsne-{cell.holdout}")
     assert path == store.folder / "figures" / "tsne-Rome-Milan-1st.png"
     assert path.exists()
 
@@ -678,7 +679,7 @@ def test_a_figure_trains_no_more_than_it_shows():
 def test_a_figure_of_too_few_lesions_is_refused_before_anything_is_trained(
     tiny_weights, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(figures, "FEWEST", 1000)
+    monkeypatch.setattr(points, "FEWEST", 1000)
     words = flags(tiny_weights, tmp_path / "study", "--holdouts", SITES[0])
     assert main(["figure", "tsne", *words]) == 2
     assert "expected at least 1000 frames with a lesion" in capsys.readouterr().err
@@ -714,53 +715,53 @@ def with_lesion(selected: list[int], site: int = 0) -> dict:
     return {"image": kept.view(1, 2, 2), "mask": mask, "class_index": 0, "site_index": site}
 
 
-def points_of(after: float) -> figures._Points:
+def points_of(after: float) -> points.Points:
     """Frames with all, half and nothing of their lesion among the regions."""
     frames = [with_lesion(selected) for selected in ([0, 1, 2], [1, 2], [2, 3])]
     cohort = SimpleNamespace(validation=frames, target=4 * [with_lesion([0], 1)], sites="AB",
                              holdout="B")  # fmt: skip
-    return figures._points(Selecting(after), cohort, range(7))
+    return points.points_of(Selecting(after), cohort, range(7))
 
 
 def test_a_point_is_the_mean_of_the_regions_over_the_lesion_however_many_there_are(monkeypatch):
-    monkeypatch.setattr(figures, "FEWEST", 6)
+    monkeypatch.setattr(points, "FEWEST", 6)
     found = points_of(after=2.0)
     assert {when: set(x.flatten()) for when, x in found.features.items()} == {
         "before": {1.0},
         "after": {2.0},
     }
     assert found.labels == {"lesion": 6 * ["polyp"], "site": [*"AABBBB"]}
-    caption = figures._caption(["MCDRL"], [found], 7)
+    caption = tsne._caption(["MCDRL"], [found], 7)
     assert "Of 7 frames with a lesion, those without such a region are left out: 1 (MC" in caption
-    assert figures.UNCHANGED not in caption.lower()
+    assert points.UNCHANGED not in caption.lower()
 
 
 def test_what_an_intervention_leaves_alone_stands_still_in_the_figure():
     own = np.random.default_rng(0).normal(size=(40, 3))
-    points = figures._Points({"before": own, "after": own + 1e-6}, {}, np.zeros(40, bool))
-    before, after = figures._embedded(points)
+    own_points = points.Points({"before": own, "after": own + 1e-6}, {}, np.zeros(40, bool))
+    before, after = tsne._embedded(own_points)
     assert np.abs(before - after).max() < 0.1
     assert np.array_equal(np.concatenate([before, after]).max(0), [1, 1])
 
 
 def test_without_an_intervention_there_is_no_after(monkeypatch):
-    monkeypatch.setattr(figures, "FEWEST", 6)
+    monkeypatch.setattr(points, "FEWEST", 6)
     found = points_of(after=1.0)
-    assert list(found.features) == [figures.UNCHANGED]
-    assert "No intervention: after is before." in figures._caption(["Baseline"], [found], 6)
+    assert list(found.features) == [points.UNCHANGED]
+    assert "No intervention: after is before." in tsne._caption(["Baseline"], [found], 6)
 
 
 def test_too_few_selected_lesions_are_refused(monkeypatch):
-    monkeypatch.setattr(figures, "FEWEST", 7)
+    monkeypatch.setattr(points, "FEWEST", 7)
     with pytest.raises(DataError, match=r"selected over their lesion, found 6 of 7; select more"):
         points_of(after=2.0)
 
 
 def test_frames_of_a_figure_are_spread_from_worst_to_best():
     dice = np.array([0.9, 0.1, 0.5, 0.3, 0.7])
-    assert figures._from_worst_to_best(dice) == [1, 3, 2, 4, 0]
-    spread = figures._from_worst_to_best(np.linspace(1, 0, 101))
-    assert (spread[0], spread[-1], len(spread)) == (100, 0, figures.FRAMES)
+    assert qualitative._from_worst_to_best(dice) == [1, 3, 2, 4, 0]
+    spread = qualitative._from_worst_to_best(np.linspace(1, 0, 101))
+    assert (spread[0], spread[-1], len(spread)) == (100, 0, qualitative.FRAMES)
 
 
 # Tables as queries
