@@ -13,10 +13,20 @@ from deconfound.errors import DataError
 
 
 class ResampledEffects(NamedTuple):
-    """What `linear_effect` would say of every resample; all (R,)."""
+    """What the controls leave of treatment and outcome in every resample; all (R,), per unit.
 
-    estimate: Tensor
-    scale: Tensor
+    Attributes:
+        together: covariance of treatment and outcome.
+        spread: variance of the treatment.
+    """
+
+    together: Tensor
+    spread: Tensor
+
+    @property
+    def estimate(self) -> Tensor:
+        """What `linear_effect` would say, (R,)."""
+        return self.together / self.spread
 
 
 def resampled_effects(view: LinearView, weights: Tensor) -> ResampledEffects:
@@ -40,15 +50,14 @@ def resampled_effects(view: LinearView, weights: Tensor) -> ResampledEffects:
     between = moments[:, :-2, -2:]
     known = torch.linalg.pinv(moments[:, :-2, :-2], rtol=1e-9, hermitian=True)
     left = moments[:, -2:, -2:] - between.mT @ known @ between  # of treatment and outcome
-    spread, together, rest = left[:, 0, 0], left[:, 0, 1], left[:, 1, 1]
+    spread, together = left[:, 0, 0], left[:, 0, 1]
     if bool((spread <= 1e-9 * moments[:, -2, -2]).any()):
         raise DataError(
             f"linear effect: expected a treatment that the {view.controls.shape[1]} controls leave "
             f"something of in every resample, found none in some; give more patients"
         )
-    estimate = together / spread
-    unexplained = (rest - estimate * together).clamp_min(0)
-    return ResampledEffects(estimate, (unexplained / spread).sqrt())
+    units = weights.sum(dim=1)
+    return ResampledEffects(together / units, spread / units)
 
 
 def _orthonormal(controls: Tensor) -> Tensor:

@@ -102,32 +102,8 @@ def adjusted_for(effect: LinearEffect, with_treatment: float, with_outcome: floa
         with_treatment: R²_d, partial R² of the confounder with the treatment, in [0, 1).
         with_outcome: R²_y, with the outcome given the treatment, in [0, 1].
     """
-    bias = effect.scale * bias_factor(with_treatment, with_outcome)
+    bias = effect.scale * math.sqrt(with_outcome * with_treatment / (1 - with_treatment))
     freedom = effect.freedom - 1
     shrunk = (1 - with_outcome) / (1 - with_treatment) * effect.freedom / freedom
     left = effect.estimate - math.copysign(bias, effect.estimate)
     return LinearEffect(left, effect.error * math.sqrt(shrunk), freedom)
-
-
-def bias_factor(with_treatment: float, with_outcome: float) -> float:
-    """Return the largest bias of such a confounder, in units of `LinearEffect.scale`."""
-    return math.sqrt(with_outcome * with_treatment / (1 - with_treatment))
-
-
-def strength_like(with_treatment: float, with_outcome: float) -> tuple[float, float] | None:
-    """Return the most that an unnamed confounder as strong as a named one can explain.
-
-    Args:
-        with_treatment: R², partial R² of the named confounder with the treatment, given the others.
-        with_outcome: with the outcome, given treatment and the others.
-
-    Returns:
-        (R²_d, R²_y) of a confounder that is orthogonal to the named ones and explains as much as
-        this one: their bounds (section 4.4) for k_D = k_Y = 1. None where none can be: the named
-        one explains half of the treatment, and another half would leave nothing.
-    """
-    odds = with_treatment / (1 - with_treatment)
-    if odds >= 1:
-        return None
-    eta = (1 + odds) / math.sqrt(1 - odds**2)
-    return odds, min(eta**2 * with_outcome / (1 - with_outcome), 1.0)

@@ -22,11 +22,10 @@ from deconfound.diagnostics.refuters.interval import Interval, percentiles, resa
 from deconfound.diagnostics.refuters.resampled_effects import resampled_effects
 from deconfound.diagnostics.refuters.sensitivity import (
     LinearEffect,
-    bias_factor,
     linear_effect,
     robustness_value,
-    strength_like,
 )
+from deconfound.diagnostics.refuters.twin import left_beside, possible, twin_of
 from deconfound.errors import DataError
 
 
@@ -70,19 +69,19 @@ class UnobservedConfounder(Refuter):
     def _answer(self, view: LinearView, drawn: Tensor, names: Sequence[str]) -> Refutation:
         """Take the named confounder whose like would undo most; drawn is (R, units)."""
         effect = linear_effect(view.outcome, view.treatment, view.controls)
-        strengths = [(strength_of(view, m), name) for m, name in enumerate(names)]
-        possible = [(bias_factor(*one), name) for one, name in strengths if one is not None]
-        if not possible:
+        sign = math.copysign(1, effect.estimate)
+        seen = resampled_effects(view, torch.ones(1, len(view.outcome)).double())
+        twins = [(twin_of(view, m), name) for m, name in enumerate(names)]
+        strong = [(twin, name) for twin, name in twins if twin and possible(twin, seen)]
+        if not strong:
             return self.without_answer(
                 f"An unnamed confounder must explain {robustness_value(effect):.1%} of treatment "
                 f"and outcome, and none can be as strong as those that are named."
             )
-        factor, name = max(possible)
-        towards = math.copysign(factor, effect.estimate)
-        again = resampled_effects(view, drawn)
-        left = effect.estimate - towards * effect.scale
-        found = percentiles(left, again.estimate - towards * again.scale, self.level)
-        return self._judged(effect, found, name)
+        left = [(sign * float(left_beside(twin, seen, sign)), twin, name) for twin, name in strong]
+        least, twin, name = min(left)
+        again = left_beside(twin, resampled_effects(view, drawn), sign)
+        return self._judged(effect, percentiles(sign * least, again, self.level), name)
 
     def _judged(self, effect: LinearEffect, found: Interval, name: str) -> Refutation:
         nearest = min(_towards(effect, found.low), _towards(effect, found.high))
@@ -103,21 +102,6 @@ def _pooled(views: Sequence[LinearView]) -> LinearView:
         torch.cat([view.treatment for view in views]),
         torch.cat([view.controls for view in views]),
     )
-
-
-def strength_of(view: LinearView, control: int) -> tuple[float, float] | None:
-    """Bound a confounder as strong as one of the controls, as `strength_like`.
-
-    It is measured without the others: beside all of them a control explains nothing more, as
-    probabilities sum to one, and beside some of them what it explains depends on which. None also
-    where the control is the same in every unit.
-    """
-    one = view.controls[:, control]
-    if one.std() < 1e-9:
-        return None
-    with_treatment = linear_effect(view.treatment, one, view.controls[:, :0]).partial_r2
-    given = view.treatment[:, None]
-    return strength_like(with_treatment, linear_effect(view.outcome, one, given).partial_r2)
 
 
 def _towards(effect: LinearEffect, value: float) -> float:

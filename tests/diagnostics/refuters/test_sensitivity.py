@@ -21,9 +21,8 @@ from deconfound.diagnostics.refuters.sensitivity import (
     linear_effect,
     residuals,
     robustness_value,
-    strength_like,
 )
-from deconfound.diagnostics.refuters.unobserved_confounder import strength_of
+from deconfound.diagnostics.refuters.twin import left_beside, possible, twin_of
 from deconfound.errors import DataError
 from deconfound.testing.refuters import confounded_world
 from deconfound.testing.strategies import seeds
@@ -83,30 +82,52 @@ def test_the_robustness_value_of_the_published_example() -> None:
     assert effect.partial_r2 == pytest.approx(0.022, abs=0.001)
 
 
-@given(seed=seeds, a=st.floats(-0.6, 0.6), b=strengths)
-def test_a_confounder_built_as_strong_as_a_named_one_keeps_the_bounds(seed, a, b) -> None:
-    """u is orthogonal to the controls and as correlated with treatment and outcome as the last."""
+signs = st.sampled_from([-1.0, 1.0])
+
+
+@given(seed=seeds, true=strengths, to_treatment=signs, to_outcome=signs)
+def test_an_unnamed_twin_leaves_what_the_regression_with_it_finds(
+    seed, true, to_treatment, to_outcome
+) -> None:
+    """u is orthogonal to three correlated controls, and as strong as the first of them.
+
+    Where it pulls the estimate away from zero, what is left is exact; otherwise it is less.
+    """
     g = np.random.default_rng(seed)
-    raw = np.column_stack([np.ones(200), g.normal(size=(200, 4))])
-    basis = np.linalg.qr(raw)[0][:, 1:] * np.sqrt(200)  # orthogonal, centred
-    x, u, e, v = basis.T
-    d = a * (x + u) + e
-    y = 0.5 * d + b * (x + u) + v
-    tensors = [torch.from_numpy(value) for value in (y, d, x[:, None], u)]
-    y_, d_, controls, unnamed = tensors
-    empty = controls[:, :0]
-    r2_d = linear_effect(d_, controls[:, 0], empty).partial_r2
-    r2_y = linear_effect(y_, controls[:, 0], d_[:, None]).partial_r2
-    bounds = strength_like(r2_d, r2_y)
-    assert bounds is not None
-    assert linear_effect(d_, unnamed, controls).partial_r2 == pytest.approx(bounds[0], abs=1e-9)
-    found = linear_effect(y_, unnamed, torch.column_stack([controls, d_])).partial_r2
-    assert found <= bounds[1] + 1e-9
+    raw = np.column_stack([np.ones(200), g.normal(size=(200, 6))])
+    basis = np.linalg.qr(raw)[0][:, 1:] * np.sqrt(200)  # orthogonal, centred, variance 1
+    (u, e, v), x = basis[:, :3].T, basis[:, 3:] @ g.normal(size=(3, 3))
+    to_d, to_y = x @ g.normal(size=3), x @ g.normal(size=3)
+    first = x[:, 0] / x[:, 0].std()
+    c, b = to_treatment * abs(np.mean(first * to_d)), to_outcome * abs(np.mean(first * to_y))
+    d = to_d + c * u + 2 * e
+    y = true * d + to_y + b * u + v
+    view = LinearView(*(torch.from_numpy(part) for part in (y, d, x)))
+    complete = linear_effect(
+        view.outcome, view.treatment, torch.from_numpy(np.column_stack([x, u]))
+    )
+    assert complete.estimate == pytest.approx(true, abs=1e-9)
+    twin = twin_of(view, 0)
+    assert twin is not None
+    seen = resampled_effects(view, torch.ones(1, 200).double())
+    assert possible(twin, seen)
+    sign = math.copysign(1, seen.estimate.item())
+    left = left_beside(twin, seen, sign).item()
+    assert sign * left <= sign * seen.estimate.item() + 1e-9
+    assert sign * left <= sign * true + 1e-9
+    if sign * c * b >= 0:
+        assert left == pytest.approx(true, abs=1e-9)
 
 
 def test_half_of_a_treatment_leaves_no_room_for_another_half() -> None:
-    assert strength_like(0.5, 0.1) is None
-    assert strength_like(0.2, 0.1) is not None
+    g = torch.Generator().manual_seed(0)
+    named = torch.randn(500, 1, generator=g).double()
+    noise = torch.randn(500, generator=g).double()
+    for strength, room in ((2.0, False), (0.5, True)):
+        view = LinearView(noise, strength * named[:, 0] + noise, named)
+        twin = twin_of(view, 0)
+        assert twin is not None
+        assert possible(twin, resampled_effects(view, torch.ones(1, 500).double())) is room
 
 
 def test_residuals_are_orthogonal_to_the_controls() -> None:
@@ -125,7 +146,9 @@ def test_an_effect_of_resampled_units_is_that_of_repeated_rows(seed) -> None:
         units = torch.arange(60).repeat_interleave(times)
         effect = linear_effect(y[units], d[units], controls[units])
         assert found.estimate[row] == pytest.approx(effect.estimate, rel=1e-6, abs=1e-9)
-        assert found.scale[row] == pytest.approx(effect.scale, rel=1e-6)
+        x_and_one = np.column_stack([np.ones(60), controls[units]])
+        left = residuals(d[units].numpy(), x_and_one)
+        assert found.spread[row] == pytest.approx(np.mean(left**2), rel=1e-6)
 
 
 class Linear:
@@ -179,11 +202,43 @@ def test_a_strong_effect_survives_and_a_weak_one_does_not(to_outcome, effect, ve
     assert found.low <= found.effect <= found.high
 
 
+class Spurious(Linear):
+    """No effect; several named confounders, and an unnamed one just like the strongest of them."""
+
+    def __init__(self, number: int, units: int = 4000) -> None:
+        g = torch.Generator().manual_seed(0)
+        scores = torch.linspace(-1, 1, number).double()
+        scores = scores / scores.std(correction=0)
+        named = torch.randint(number, (units,), generator=g)
+        like_the_last = torch.randint(number, (units,), generator=g) == number - 1
+        unnamed = like_the_last * (scores[-1] - scores[:-1].mean())
+        both = scores[named] + unnamed
+        d, y = (both + torch.randn(units, generator=g) for _ in range(2))
+        self.view = LinearView(y, d, torch.eye(number).double()[named])
+        self.groups = torch.arange(units)
+        self.names = tuple(f"z{i}" for i in range(number))
+
+    def dictionary(self):
+        number = len(self.names)
+        return Confounders(torch.eye(number), torch.full((number,), 1 / number), self.names)
+
+
+@pytest.mark.parametrize("number", [2, 4, 7, 12])
+def test_a_spurious_effect_is_not_supported_however_many_are_named(number) -> None:
+    """The named ones explain most of the treatment; what one more explains is a larger share."""
+    subject = Spurious(number)
+    naive = linear_effect(subject.view.outcome, subject.view.treatment, subject.view.controls)
+    assert naive.estimate > 0.1
+    found = UnobservedConfounder().refute(subject, (0,))
+    assert found.verdict != "supported", found.reason
+    assert abs(found.effect) < 0.1
+
+
 def test_a_world_offers_its_own_view() -> None:
     subject = ScmSubject(confounded_world().with_strength(0.3), count=4000)
     view = subject.linear_view(subject.dictionary())
     assert view.controls.shape == (4000, 3)
-    assert strength_of(view, 0) is not None
+    assert twin_of(view, 0) is not None
     assert "must explain" in UnobservedConfounder().refute(subject).reason
 
 
@@ -196,9 +251,8 @@ class Reordered(ScmSubject):
 
 
 def test_the_order_of_the_dictionary_changes_nothing() -> None:
-    usual, other = (
-        UnobservedConfounder().refute(kind(confounded_world())) for kind in (ScmSubject, Reordered)
-    )
+    world = confounded_world().with_strength(0.3)
+    usual, other = (UnobservedConfounder().refute(kind(world)) for kind in (ScmSubject, Reordered))
     assert (usual.verdict, other.verdict) == ("supported", "supported")
     assert other.effect == pytest.approx(usual.effect)
 
@@ -206,7 +260,7 @@ def test_the_order_of_the_dictionary_changes_nothing() -> None:
 def test_a_confounder_that_is_never_read_has_no_strength() -> None:
     subject = Linear(0.5, 1.0)
     subject.view.controls[:, 1] = 0.25
-    assert strength_of(subject.view, 1) is None
+    assert twin_of(subject.view, 1) is None
     assert UnobservedConfounder().refute(subject).verdict == "supported"
 
 
