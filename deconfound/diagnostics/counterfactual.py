@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,18 +15,18 @@ from deconfound.errors import ConfigurationError, ShapeError
 if TYPE_CHECKING:
     from deconfound.segmenter import CausalSegmenter
 
-Do = Callable[[Tensor, int], Tensor]
-"""do(z = m) on pictures: images (B, 3, H, W) in [0, 1] and m give images of the same shape."""
+Do = Mapping[int, Callable[[Tensor], Tensor]]
+"""do(z = m) on pictures, for every m that can be set: (B, 3, H, W) to (B, 3, H, W), in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counterfactuals:
-    """One prediction of the same images for every confounder.
+    """One prediction of the same images for every confounder that was set.
 
     Attributes:
-        names: the M confounders.
-        probabilities: (M, B, C, H, W), a sigmoid's for one channel, else a softmax's.
-        pictures: (M, B, 3, H, W) uint8, on the CPU, what the model was shown under each confounder;
+        names: the K confounders; all M of a dictionary where they were set in features.
+        probabilities: (K, B, C, H, W), a sigmoid's for one channel, else a softmax's.
+        pictures: (K, B, 3, H, W) uint8, on the CPU, what the model was shown under each confounder;
             None where it was set in features.
     """
 
@@ -44,7 +44,7 @@ class Counterfactuals:
 def counterfactual_masks(
     model: CausalSegmenter, images: Tensor, do: Do | None = None
 ) -> Counterfactuals:
-    """Predict the images under do(z = m), for every m.
+    """Predict the images under do(z = m), for every m that can be set.
 
     Without ``do`` it is done to features: regions become A(f, z_m) alone, in place of the sum over
     z, and are decoded. This is what the *model* thinks a confounder does. With ``do`` it is done to
@@ -52,24 +52,29 @@ def counterfactual_masks(
     adjusts gives the same mask, and its spread is small.
 
     Args:
-        model: left as it was found. The tower runs once without ``do``, M times with it.
+        model: left as it was found. The tower runs once without ``do``, once for each of its
+            confounders with it.
         images: (B, 3, H, W), RGB in [0, 1].
-        do: sets confounder m of pictures, such as a renderer's.
+        do: by the number of a confounder, what sets it in pictures; see `drawn`. A confounder that
+            it lacks is left out.
 
     Raises:
         ConfigurationError: without ``do``, a layer that declares no effects, or one that the model
-            passes by (``intervening`` is False).
+            passes by (``intervening`` is False); a ``do`` that sets none, or one that the
+            dictionary does not have.
         ShapeError: a ``do`` that returns another shape.
     """
     names = model.dictionary().names
     if do is None:
         return Counterfactuals(names, _in_features(model, images, len(names)))
+    _require_known(do, len(names))
     shown, found = [], []
-    for m in range(len(names)):
+    for m in sorted(do):
         done = _done(do, images, m)
         shown.append((255 * done).round().clamp(0, 255).byte().cpu())
         found.append(probabilities(model(model.normalize(done))))
-    return Counterfactuals(names, torch.stack(found), torch.stack(shown))
+    chosen = tuple(names[m] for m in sorted(do))
+    return Counterfactuals(chosen, torch.stack(found), torch.stack(shown))
 
 
 @torch.no_grad()
@@ -117,8 +122,16 @@ def _in_features(model: CausalSegmenter, images: Tensor, count: int) -> Tensor:
     return torch.stack(found)
 
 
+def _require_known(do: Do, count: int) -> None:
+    if not do or not 0 <= min(do) <= max(do) < count:
+        raise ConfigurationError(
+            f"do(z = m) on pictures: expected numbers of confounders out of 0 to {count - 1}, "
+            f"found {sorted(do) or 'none'}"
+        )
+
+
 def _done(do: Do, images: Tensor, m: int) -> Tensor:
-    done = do(images, m)
+    done = do[m](images)
     if done.shape != images.shape:
         raise ShapeError(
             f"do(z = {m}): expected images of shape {tuple(images.shape)}, found "

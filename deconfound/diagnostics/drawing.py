@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -13,11 +15,11 @@ from deconfound.packs import PromptPack
 
 
 def drawn(pack: PromptPack, strength: float = 0.7, seed: int = 0) -> Do:
-    """Return a do(z = m) that draws confounder m onto pictures.
+    """Return what draws confounders onto pictures, by their number in the pack.
 
-    Each confounder is drawn by the operation that the pack names, or that its words suggest.
-    Pictures stay as they are under one that nothing draws, and under one that moves the lesion, as
-    a near view does: masks could not be compared pixel by pixel.
+    Each confounder is drawn by the operation that the pack names, or that its words suggest. One
+    that nothing draws is not among them, nor one that moves the lesion, as a near view does: masks
+    could not be compared pixel by pixel.
 
     Args:
         pack: its confounders, in the order of the dictionary.
@@ -32,23 +34,20 @@ def drawn(pack: PromptPack, strength: float = 0.7, seed: int = 0) -> Do:
         raise ConfigurationError(
             f"drawing confounders: strength must lie in (0, 1], found {strength}"
         )
-    operations = [_that_stays(operation_for(one)) for one in pack.confounders]
-
-    def do(images: Tensor, m: int) -> Tensor:
-        operation = operations[m]
-        if operation is None:
-            return images
-        g = torch.Generator().manual_seed(seed)
-        still = torch.zeros(images.shape[-2:], dtype=torch.long)
-        done = [operation(image, still, strength, g)[0] for image in images.cpu()]
-        return torch.stack(done).clamp(0, 1).to(images.device)
-
-    return do
+    names = [operation_for(one) for one in pack.confounders]
+    return {
+        m: partial(_draw, OPERATIONS[name], strength, seed)
+        for m, name in enumerate(names)
+        if name is not None and not _moves(OPERATIONS[name])
+    }
 
 
-def _that_stays(name: str | None) -> Operation | None:
-    """Return the operation of that name, None for no name or one that moves the lesion."""
-    return None if name is None or _moves(OPERATIONS[name]) else OPERATIONS[name]
+def _draw(operation: Operation, strength: float, seed: int, images: Tensor) -> Tensor:
+    """Draw onto every picture what the seed gives, and nothing else."""
+    g = torch.Generator().manual_seed(seed)
+    still = torch.zeros(images.shape[-2:], dtype=torch.long)
+    done = [operation(image, still, strength, g)[0] for image in images.cpu()]
+    return torch.stack(done).clamp(0, 1).to(images.device)
 
 
 def _moves(operation: Operation) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,7 +66,8 @@ class WhatWasUsed:
         counterfactual: in feature space; None for a layer without effects.
         jensen: (B, H, W), how far averaging before the decoder moves a pixel's probability, that of
             the channel that moves most; None where there is no `counterfactual`.
-        done: `counterfactual`, with do(z) carried out on images; None where it was not asked for.
+        done: `counterfactual`, with do(z) carried out on images, of the confounders that can be set
+            in them; None where none can, or where it was not asked for.
         posterior: by site, from the prompts and the image embedding.
         overlap: cells class × confounder that are almost empty.
         probe: of the mean of F_ca over an image's regions; None for a single site, or too few.
@@ -109,8 +111,8 @@ def what_was_used(
 ) -> WhatWasUsed:
     """Ask a model everything, on one batch of bounded size.
 
-    Costs one pass over the batch, and about 2M of the decoder (with ``do``, M of the whole model)
-    over `CLOSE_LOOK` of its images.
+    Costs one pass over the batch, and about 2M of the decoder (with ``do``, up to M of the whole
+    model) over `CLOSE_LOOK` of its images.
 
     Args:
         model: in evaluation mode; left as it was found.
@@ -118,7 +120,7 @@ def what_was_used(
         temperature: of the zero-shot posterior P(z|x); higher is less sure.
         bias: (M,), a head start for each prompt; both come out of
             `deconfound.estimators.weighting.calibrate`.
-        do: sets confounder m of pictures, see `counterfactual_masks`.
+        do: sets confounders of pictures, see `counterfactual_masks`.
     """
     from deconfound.estimators.weighting import read_posterior
 
@@ -130,7 +132,8 @@ def what_was_used(
     posterior = read_posterior(seen.pooled, prompts, temperature, bias).cpu()
     few = images[_spread(len(images), CLOSE_LOOK)]
     has_effects = model.intervening and isinstance(model.intervention, HasEffects)
-    under = counterfactual_masks(model, few) if has_effects else None
+    under = _in_words(counterfactual_masks(model, few), words) if has_effects else None
+    done = _in_words(counterfactual_masks(model, few, do), words) if do else None
     cells = class_overlap(
         posterior, batch.class_index, model.pack.class_names, prompts.names, prompts.prior.cpu()
     )
@@ -146,7 +149,7 @@ def what_was_used(
         leave_out=leave_out(model, few) if int((z.prior > 0).sum()) > 1 else None,
         counterfactual=under,
         jensen=None if under is None else mask_jensen_gap(model, few, under).abs().amax(dim=1),
-        done=None if do is None else counterfactual_masks(model, few, do),
+        done=done,
         posterior=site_posterior(posterior, batch.site_index, batch.sites, prompts.names),
         overlap=cells.warnings,
         probe=_probe(seen.after, batch),
@@ -181,6 +184,10 @@ def _look(model: CausalSegmenter, images: Tensor) -> _Seen:
         before.cpu().numpy(),
         after.cpu().numpy(),
     )
+
+
+def _in_words(under: Counterfactuals, words: Mapping[str, str]) -> Counterfactuals:
+    return replace(under, names=tuple(words.get(name, name) for name in under.names))
 
 
 def _prompts(model: CausalSegmenter, z: Confounders) -> Confounders:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -78,18 +80,20 @@ def test_a_confounder_that_does_nothing_leaves_no_gap(build, images) -> None:
 def test_on_images_it_is_what_the_model_says_of_the_done_images(build, images) -> None:
     model = build("identity")
 
-    def darken(pictures: torch.Tensor, m: int) -> torch.Tensor:
+    def darken(m: int, pictures: torch.Tensor) -> torch.Tensor:
         return pictures * (1 - m / 12)
 
-    found = counterfactual_masks(model, images, darken)
+    do = {m: partial(darken, m) for m in (2, 7, 0)}
+    found = counterfactual_masks(model, images, do)
+    assert found.names == tuple(model.pack.confounder_names[m] for m in (0, 2, 7))
     with torch.no_grad():
         expected = model(model.normalize(images * (1 - 7 / 12))).sigmoid()
-    torch.testing.assert_close(found.probabilities[7], expected)
+    torch.testing.assert_close(found.probabilities[2], expected)
     assert found.pictures is not None
-    seen = torch.stack([darken(images, m) for m in range(12)])
+    seen = torch.stack([darken(m, images) for m in (0, 2, 7)])
     torch.testing.assert_close(found.pictures.float() / 255, seen, atol=0.5 / 255, rtol=0)
     assert counterfactual_masks(build("film"), images).pictures is None
-    nothing = counterfactual_masks(model, images, lambda pictures, m: pictures)
+    nothing = counterfactual_masks(model, images, dict.fromkeys((0, 1), lambda pictures: pictures))
     assert nothing.spread.max() == 0
 
 
@@ -104,7 +108,13 @@ def test_a_layer_without_effects_says_so(build, images) -> None:
 
 def test_a_do_that_changes_the_shape(build, images) -> None:
     with pytest.raises(ShapeError, match=r"do\(z = 0\): expected images of shape \(4, 3, 32, 32\)"):
-        counterfactual_masks(build(), images, lambda pictures, m: pictures[..., :16])
+        counterfactual_masks(build(), images, {0: lambda pictures: pictures[..., :16]})
+
+
+@pytest.mark.parametrize(("do", "found"), [({}, "none"), ({12: torch.clone}, r"\[12\]")])
+def test_a_do_of_confounders_that_there_are_not(build, images, do, found) -> None:
+    with pytest.raises(ConfigurationError, match=f"out of 0 to 11, found {found}"):
+        counterfactual_masks(build(), images, do)
 
 
 def test_the_model_is_left_as_it_was_found(build, images) -> None:

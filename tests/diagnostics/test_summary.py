@@ -104,9 +104,18 @@ def test_a_kernel_test_that_could_not_be_made_is_not_passed_over(build, batch, m
 
 
 def test_done_on_images(build, batch) -> None:
-    used = what_was_used(build("cross_attention"), batch, do=lambda images, m: images)
+    model = build("cross_attention")
+    used = what_was_used(model, batch, do={3: torch.clone, 1: torch.clone})
     assert used.done is not None
+    assert used.done.names == tuple(model.pack.confounders[m].text for m in (1, 3))
     assert used.done.spread.max() == 0
+
+
+def test_where_nothing_can_be_drawn_features_answer(build, batch) -> None:
+    """Pictures that stay as they are would say that the model adjusts."""
+    used = what_was_used(build("film"), batch, do={})
+    assert used.done is None
+    assert used.counterfactual is not None
 
 
 @given(limit=st.integers(1, 40))

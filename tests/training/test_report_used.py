@@ -152,10 +152,11 @@ def test_masks_under_drawn_confounders_are_shown_on_what_was_drawn(used) -> None
     drawn = page(replace(used, done=done, counterfactual=None, jensen=None))
     assert [image["alt"] for image in drawn.all("img")][:3] == [
         "Image 1 as it is",
-        "Image 1 under dark, 100.0% lesion, not drawn",
+        "Image 1 under dark, 100.0% lesion",
         "Image 1 under bright, 100.0% lesion",
     ]
-    assert "Each confounder is drawn onto the image" in drawn.text
+    assert "Each confounder that can be drawn is drawn onto the image" in drawn.text
+    assert "When 3 of 3 confounders, which can be drawn, are drawn onto the pictures" in drawn.text
     sources = [image["src"] for image in drawn.all("img")]
     assert len(set(sources[1:4])) == 3
 

@@ -13,7 +13,10 @@ from deconfound.data.dealt import DealtOutcomes
 from deconfound.diagnostics.refuters.image_subject import Images, ImageSubject
 from deconfound.diagnostics.refuters.placebo_regions import turn_region_prompts
 from deconfound.dictionaries import TextPromptDictionary
+from deconfound.encoders.level_interventions import LevelErasure
+from deconfound.errors import ConfigurationError
 from deconfound.estimators.weighting.reading import TEMPERATURE
+from deconfound.interventions import LeaceIntervention
 from deconfound.segmenter import CausalSegmenter
 from deconfound.types import Confounders
 
@@ -30,6 +33,10 @@ class InferenceSubject(ImageSubject):
         groups: see `ImageSubject`.
         batch_size: see `ImageSubject`.
         temperature: see `ImageSubject`.
+
+    Raises:
+        ConfigurationError: a model with an eraser. What it erases was read with the dictionary
+            before training, so that another dictionary would change nothing.
     """
 
     def __init__(
@@ -41,6 +48,7 @@ class InferenceSubject(ImageSubject):
         temperature: float = TEMPERATURE,
     ) -> None:
         super().__init__(images, groups, batch_size, temperature)
+        _refuse_erasers(model)
         with torch.no_grad():
             z = model.dictionary()
         self._real = Confounders(z.embeddings.detach(), z.prior.detach(), z.names)
@@ -72,6 +80,16 @@ class InferenceSubject(ImageSubject):
 
     def _seed(self, seed: int) -> int:
         return 0
+
+
+def _refuse_erasers(model: CausalSegmenter) -> None:
+    for part in (model.intervention, model.level_intervention):
+        if isinstance(part, (LeaceIntervention, LevelErasure)):
+            raise ConfigurationError(
+                f"InferenceSubject: expected a model that reads its dictionary when it runs, found "
+                f"one with a {type(part).__name__}, which was fitted with it before training; "
+                f"train again with each dictionary (RetrainSubject, deconfound refute --retrain)"
+            )
 
 
 def _copy(model: CausalSegmenter) -> CausalSegmenter:

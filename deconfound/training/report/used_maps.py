@@ -67,7 +67,10 @@ def _strips(used: WhatWasUsed, under: Counterfactuals) -> list[Maps]:
     if under.pictures is None:
         caption = "The mask when each confounder alone is set in the features, which are decoded."
     else:
-        caption = "Each confounder is drawn onto the image, and the mask is the model's answer."
+        caption = (
+            "Each confounder that can be drawn is drawn onto the image, and the mask is the "
+            "model's answer."
+        )
     caption += " Contours that differ are what the confounder decides."
     return [
         Maps(f"Image {row + 1} under each confounder", caption, _strip(used, under, row))
@@ -81,12 +84,10 @@ def _strip(used: WhatWasUsed, under: Counterfactuals, row: int) -> list[Panel]:
     panels = [Panel("As it is", "", as_it_is, f"Image {row + 1} as it is")]
     masks = _masks(under.probabilities[:, row]).cpu().numpy()
     colours = PREDICTION if under.probabilities.shape[2] == 1 else PALETTE
-    for m, (name, mask) in enumerate(zip(used.names, masks, strict=True)):
+    for m, (name, mask) in enumerate(zip(under.names, masks, strict=True)):
         shown = taken if under.pictures is None else under.pictures[m, row].numpy()
         drawn = draw_contours(sized(to_picture(shown), STRIP_SIZE), mask, colours)
         covers = f"{100 * (mask > 0).mean():.1f}% lesion"
-        if under.pictures is not None and np.array_equal(shown, _bytes(taken)):
-            covers += ", not drawn"
         alt = f"Image {row + 1} under {name}, {covers}"
         panels.append(Panel(name, covers, embedded(drawn), alt))
     return panels
@@ -97,10 +98,6 @@ def _masks(probabilities: Tensor) -> Tensor:
     if probabilities.shape[1] == 1:
         return (probabilities[:, 0] > 0.5).long()
     return probabilities.argmax(dim=1)
-
-
-def _bytes(image: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)
 
 
 def _largest(heat: Tensor) -> list[int]:

@@ -71,9 +71,14 @@ def _spread(used: WhatWasUsed) -> str:
     told = used.done or used.counterfactual
     if told is None:
         return ""
-    where = "its pictures" if used.done is not None else "its features"
+    which = (
+        "each confounder is set in the features"
+        if used.done is None
+        else f"{len(told.names)} of {len(used.names)} confounders, which can be drawn, are drawn "
+        f"onto the pictures"
+    )
     return (
-        f"When each confounder is set in {where} in turn, the probability of a pixel varies by "
+        f"When {which} in turn, the probability of a pixel varies by "
         f"{100 * float(told.spread.mean()):.1f} points on average and by "
         f"{100 * float(told.spread.max()):.0f} at most (standard deviation over confounders)."
     )

@@ -228,6 +228,16 @@ def test_a_placebo_is_centred_where_the_real_dictionary_is() -> None:
     torch.testing.assert_close(z.prior @ dressed, torch.zeros(raw.shape[1]), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("parts", [{"intervention": "leace"}, {"level_intervention": "erasure"}])
+def test_an_eraser_was_fitted_with_the_dictionary_and_only_training_again_can_doubt_it(
+    parts,
+) -> None:
+    """Another dictionary would change no logit: every placebo would be "refuted"."""
+    model = CausalSegmenter("FPN", vlm=tiny_vlm(), **parts)
+    with pytest.raises(ConfigurationError, match="fitted with it before training; train again"):
+        InferenceSubject(model, pictures())
+
+
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ShapeError, match="a group for each of 6 images, found 2"):
         InferenceSubject(model_of(), pictures(), groups=["a", "b"])
