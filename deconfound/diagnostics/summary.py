@@ -78,6 +78,8 @@ class WhatWasUsed:
         cells: how many images each class has under each prompt; `overlap` names the thin ones.
         kernel_missing: whether the kernel test has images enough, and only causal-learn is not
             installed.
+        trained_on: how many training images `overlap` and `cells` are about; 0: they are about the
+            images that were looked at.
     """
 
     names: tuple[str, ...]
@@ -99,12 +101,14 @@ class WhatWasUsed:
     health: DictionaryHealth | None
     cells: ClassOverlap | None = None
     kernel_missing: bool = False
+    trained_on: int = 0
 
 
 def what_was_used(
     model: CausalSegmenter,
     batch: Batch,
     *,
+    trained_on: Batch | None = None,
     temperature: float = TEMPERATURE,
     bias: Tensor | None = None,
     do: Do | None = None,
@@ -117,6 +121,8 @@ def what_was_used(
     Args:
         model: in evaluation mode; left as it was found.
         batch: 64 images or so of several sites, see `take_evenly`.
+        trained_on: images that the model was trained on. Whether there is overlap enough is asked
+            of them, as an estimator extrapolates from what it was fitted to; of ``batch`` without.
         temperature: of the zero-shot posterior P(z|x); higher is less sure.
         bias: (M,), a head start for each prompt; both come out of
             `deconfound.estimators.weighting.calibrate`.
@@ -129,13 +135,21 @@ def what_was_used(
     z, words = model.dictionary(), {one.name: one.text for one in model.pack.confounders}
     prompts = _prompts(model, z)
     seen = _look(model, images)
-    posterior = read_posterior(seen.pooled, prompts, temperature, bias).cpu()
+
+    def read(pooled: Tensor) -> Tensor:
+        return read_posterior(pooled, prompts, temperature, bias).cpu()
+
+    posterior = read(seen.pooled)
     few = images[_spread(len(images), CLOSE_LOOK)]
     has_effects = model.intervening and isinstance(model.intervention, HasEffects)
     under = _in_words(counterfactual_masks(model, few), words) if has_effects else None
     done = _in_words(counterfactual_masks(model, few, do), words) if do else None
     cells = class_overlap(
-        posterior, batch.class_index, model.pack.class_names, prompts.names, prompts.prior.cpu()
+        posterior if trained_on is None else read(_pooled(model, trained_on.images)),
+        (trained_on or batch).class_index,
+        model.pack.class_names,
+        prompts.names,
+        prompts.prior.cpu(),
     )
     rows = _independent(batch)
     missing = importlib.util.find_spec("causallearn") is None
@@ -159,6 +173,7 @@ def what_was_used(
         health=dictionary_health(z) if (z.embeddings.norm(dim=-1) > 0).all() else None,
         cells=cells,
         kernel_missing=rows is not None and missing,
+        trained_on=0 if trained_on is None else len(trained_on.images),
     )
 
 
@@ -184,6 +199,16 @@ def _look(model: CausalSegmenter, images: Tensor) -> _Seen:
         before.cpu().numpy(),
         after.cpu().numpy(),
     )
+
+
+@torch.no_grad()
+def _pooled(model: CausalSegmenter, images: Tensor) -> Tensor:
+    """Return the tower's embedding of each image, (n, d)."""
+    device = next(model.parameters()).device
+    parts = [
+        model.tower(model.normalize(one.to(device))).pooled for one in images.split(CLOSE_LOOK)
+    ]
+    return torch.cat(parts)
 
 
 def _in_words(under: Counterfactuals, words: Mapping[str, str]) -> Counterfactuals:

@@ -17,6 +17,7 @@ from deconfound.dictionaries import dictionaries
 from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.packs import PromptPack
 from deconfound.training import History, MethodResult, ReportContext, RunFolder, write_report
+from deconfound.training.reading import at_first_epoch
 from deconfound.training.report import ConfounderEntry
 from deconfound.training.what_was_read import WhatWasRead
 
@@ -32,6 +33,9 @@ FAMILIAR = "endoscopy"
 
 LOOKED_AT = 256
 """Images that the section about the dictionary's use is made from."""
+
+TRAINED_ON = 512
+"""Training images of which it is asked whether classes and confounders overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,8 @@ def report(
 def _used(model: CausalSegmenter, cohort: Cohort, told: WhatWasRead | None) -> WhatWasUsed:
     """Ask the last model about images that no weight was fitted to, of every site.
 
-    They are read at the temperature at which its training images were.
+    Overlap alone is a matter of the training images. All are read at the temperature at which
+    those were.
     """
     # An oracle validates on the held-out site itself: no image counts twice.
     same = cohort.validation is cohort.target
@@ -96,8 +101,10 @@ def _used(model: CausalSegmenter, cohort: Cohort, told: WhatWasRead | None) -> W
     batch = take_evenly(ConcatDataset(seen), cohort.sites, LOOKED_AT, _patients(seen))
     named = model.dictionary().names == model.pack.confounder_names
     temperature = (told and told.temperature) or TEMPERATURE
+    at_first_epoch(cohort.train)
+    trained_on = take_evenly(cohort.train, cohort.sites, TRAINED_ON)
     do = drawn(model.pack) if named else None
-    return what_was_used(model, batch, temperature=temperature, do=do)
+    return what_was_used(model, batch, trained_on=trained_on, temperature=temperature, do=do)
 
 
 def _patients(sets: Sequence[ImageSet]) -> list[str] | None:

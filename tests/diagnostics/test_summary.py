@@ -103,6 +103,20 @@ def test_a_kernel_test_that_could_not_be_made_is_not_passed_over(build, batch, m
     assert not what_was_used(build(), two).kernel_missing  # nothing to ask, with it or without
 
 
+def test_overlap_is_a_matter_of_the_images_of_training(build, batch) -> None:
+    """The held-out site may fill the very cells that training lacked."""
+    model = build()
+    one_class = replace(batch, class_index=torch.full((30,), 2))
+    used = what_was_used(model, batch, trained_on=one_class)
+    assert used.trained_on == 30
+    assert used.cells is not None
+    assert used.cells.images.tolist() == [0, 0, 30, 0, 0]
+    assert {cell.class_name for cell in used.overlap} <= {model.pack.class_names[2]}
+    without = what_was_used(model, batch)
+    assert without.trained_on == 0
+    assert without.posterior.images.tolist() == used.posterior.images.tolist()
+
+
 def test_done_on_images(build, batch) -> None:
     model = build("cross_attention")
     used = what_was_used(model, batch, do={3: torch.clone, 1: torch.clone})

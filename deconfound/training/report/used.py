@@ -29,7 +29,7 @@ def used_panels(used: WhatWasUsed) -> list[Panel]:
         panels.append(_attention(used.names, used.attention))
     panels.append(posterior_panel(used.posterior))
     if used.cells is not None and int(used.cells.images.sum()):
-        panels.append(overlap_panel(used.cells))
+        panels.append(overlap_panel(used.cells, in_training=used.trained_on > 0))
     if used.probe is not None:
         classes = () if used.cells is None else used.cells.class_names
         panels.append(site_panel(used.probe, used.probe_before, used.kernel, classes))

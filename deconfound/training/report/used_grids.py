@@ -49,7 +49,7 @@ def posterior_panel(found: SitePosterior) -> Panel:
     return Panel("Confounders by site", caption, draw(paint, tall(found.names)), "; ".join(said))
 
 
-def overlap_panel(cells: ClassOverlap) -> Panel:
+def overlap_panel(cells: ClassOverlap, in_training: bool) -> Panel:
     """Draw how many images each class has under each confounder, and where they are too few."""
     found, share = cells.found.cpu().numpy(), cells.share.cpu().numpy()
     thin, judged = cells.thin.cpu().numpy(), cells.judged.cpu().numpy()
@@ -66,9 +66,9 @@ def overlap_panel(cells: ClassOverlap) -> Panel:
         axes.set_xlabel("images, by lesion class", color=MUTED)
 
     caption = (
-        "Images of each class that are read as showing each confounder, darker the more there are "
-        "for its prior: an outlined cell holds too few to adjust in, and a grey number is one "
-        "where too few are expected to say."
+        f"{'Training images' if in_training else 'Images'} of each class that are read as showing "
+        f"each confounder, darker the more there are for its prior: an outlined cell holds too few "
+        f"to adjust in, and a grey number is one where too few are expected to say."
     )
     names = [
         f"{cells.class_names[k]} under {cells.names[m]}"

@@ -24,9 +24,10 @@ def overlap_sentences(used: WhatWasUsed) -> list[str]:
     named = "; ".join(str(cell) for cell in used.overlap[:WARNINGS])
     more = len(used.overlap) - WARNINGS
     rest = f"; and {more} more" if more > 0 else ""
+    read = f"{used.trained_on} training images" if used.trained_on else f"{used.images} images"
     return [
         f"Too little overlap to adjust there without extrapolating, as the vision-language model "
-        f"reads {used.images} images: {named}{rest}."
+        f"reads {read}: {named}{rest}."
     ]
 
 
