@@ -14,7 +14,7 @@ class RunningCovariances:
     """Running sums of features and posteriors, in double precision; batches may be of any size."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = 0.0
         self.sums: dict[str, Tensor] = {}
 
     def add(self, features: Tensor, posterior: Tensor) -> None:
@@ -22,7 +22,7 @@ class RunningCovariances:
 
         Args:
             features: (B, N, d), N locations each.
-            posterior: P(z|x), (B, M).
+            posterior: P(z|x), (B, M), times the weight of the picture, which is the sum of its row.
 
         Raises:
             ShapeError: posteriors that are not one row per picture.
@@ -33,14 +33,14 @@ class RunningCovariances:
             )
         x = in_double(features)
         z = in_double(posterior).to(x.device)
-        locations = x.shape[1]
-        self.count += len(x) * locations
+        locations, weight = x.shape[1], z.sum(dim=1)
+        self.count += locations * weight.sum().item()
         found = {
-            "x": x.sum(dim=(0, 1)),
+            "x": weight @ x.sum(dim=1),
             "z": locations * z.sum(dim=0),
-            "xx": torch.einsum("bnd,bne->de", x, x),
+            "xx": torch.einsum("b,bnd,bne->de", weight, x, x),
             "xz": x.sum(dim=1).T @ z,
-            "zz": locations * z.square().sum(dim=0),
+            "zz": locations * (z.square() / weight.clamp_min(1e-12)[:, None]).sum(dim=0),
         }
         self.sums = {key: self.sums.get(key, 0) + value for key, value in found.items()}
 

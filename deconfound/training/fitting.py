@@ -16,13 +16,13 @@ from deconfound.encoders.level_interventions import (
     observe_levels,
 )
 from deconfound.encoders.level_interventions.observing import Read
-from deconfound.estimators.weighting import read_posterior
+from deconfound.estimators.weighting import balancing_weights, read_posterior
 from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.evaluating import evaluating
 from deconfound.interventions import LeaceEraser, LeaceIntervention
 from deconfound.interventions.covariances import RunningCovariances
 from deconfound.training.loading import ImageDataset
-from deconfound.training.reading import Watch, at_first_epoch, named_confounders
+from deconfound.training.reading import Watch, at_first_epoch, embed, named_confounders
 from deconfound.types import Confounders
 
 
@@ -32,7 +32,8 @@ def fit_parts(
     """Fit whatever in a segmenter wants to see the training images first; nothing if nothing does.
 
     A dictionary is fitted before the interventions, and what the latter hold is of the confounders
-    in words, see :func:`~deconfound.training.reading.named_confounders`.
+    in words, see :func:`~deconfound.training.reading.named_confounders`, read in pictures that are
+    weighed so that classes and confounders go apart.
 
     Args:
         model: a :class:`~deconfound.CausalSegmenter`, before its training starts; the images a
@@ -49,20 +50,38 @@ def fit_parts(
     at_first_epoch(images)
     if isinstance(model.dictionary, FitsData):
         model.dictionary.fit(model, _batches(images, batch, progress))
+    levels, layer = model.level_intervention, model.intervention
+    if not isinstance(levels, (FeatureStatistics, LevelErasure)) and not isinstance(
+        layer, LeaceIntervention
+    ):
+        return
     z = named_confounders(model)
+    rows = _balanced_posterior(model, images, z, progress, batch)
 
-    def read(pooled: Tensor, _: Confounders) -> Tensor:
-        return read_posterior(pooled, z, TEMPERATURE)
+    def observed() -> tuple[Iterator[dict[str, Any]], Read]:
+        taken = iter(rows.split(batch))  # batch by batch, in the order of the images
+        return _batches(images, batch, progress), lambda *_: next(taken)
 
-    if isinstance(model.level_intervention, FeatureStatistics):
-        seen = _batches(images, batch, progress)
-        model.level_intervention.fit(observe_levels(model, seen, read), z.prior)
-    if isinstance(model.level_intervention, LevelErasure):
-        seen = _batches(images, batch, progress)
-        model.level_intervention.fit(observe_levels(model, seen, read))
-    if isinstance(model.intervention, LeaceIntervention):
-        seen = _batches(images, batch, progress)
-        model.intervention.take(_eraser_of_regions(model, seen, read))
+    if isinstance(levels, FeatureStatistics):
+        levels.fit(observe_levels(model, *observed()), z.prior)
+    if isinstance(levels, LevelErasure):
+        levels.fit(observe_levels(model, *observed()))
+    if isinstance(layer, LeaceIntervention):
+        layer.take(_eraser_of_regions(model, *observed()))
+
+
+def _balanced_posterior(
+    model: Any, images: ImageDataset, z: Confounders, progress: Watch | None, batch: int
+) -> Tensor:
+    """Return P(z|x) times each image's weight, (n, M).
+
+    Where class and confounder go together, what tells the classes apart would be taken for a mark
+    of the confounder: it would be erased, or set with it.
+    """
+    pooled, classes = embed(model, images, progress, batch)
+    posterior = read_posterior(pooled, z, TEMPERATURE)
+    weights = balancing_weights(posterior, classes, len(model.pack.class_names)).weights
+    return posterior * weights.to(posterior)[:, None]
 
 
 @torch.no_grad()

@@ -56,7 +56,8 @@ class LevelErasure(LevelIntervention):
 
         Args:
             observations: pairs of a pyramid, maps (B, c_i, h_i, w_i) as `forward` gets them, and
-                posteriors (B, M), see `observe_levels`; a location has its picture's posterior.
+                posteriors (B, M), see `observe_levels`; a location has its picture's posterior. A
+                row that does not sum to one is multiplied by the weight of its picture.
 
         Raises:
             ShapeError: posteriors that are not one row per picture, or maps that do not fit.
