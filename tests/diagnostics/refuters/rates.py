@@ -1,6 +1,6 @@
 """How often each refuter is right, over a hundred worlds both ways.
 
-    python -m tests.diagnostics.refuters.rates
+    python -m tests.diagnostics.refuters.rates [--from SEED] [CASE ...]
 
 Good: the backdoor estimator with the true dictionary. Bad: what the refuter is for. Beside them
 stands how often a refuter refutes a real adjustment, which is the error that must not happen.
@@ -53,6 +53,9 @@ from tests.diagnostics.refuters.hidden_worlds import HiddenSubject, hidden_world
 from tests.diagnostics.refuters.limits import Partial, lost_by_other_regions, lost_by_the_change
 
 WORLDS, UNITS, SEEDS = 100, 4000, (0, 1)
+START = 0
+"""Seed of the first world; the tests ask about those from 0 on."""
+
 MATTERS = 0.01
 """Least E‖P(Y|F) - P(Y|do(F))‖² of a world in which adjusting matters."""
 
@@ -70,7 +73,7 @@ class Case:
 
 def first_worlds(matters: Callable[[DiscreteSCM], bool]) -> tuple[DiscreteSCM, ...]:
     """Return the first hundred worlds of which something is true."""
-    drawn = (random_scm(seed, dim=128, num_confounders=3 + seed % 2) for seed in count())
+    drawn = (random_scm(seed, dim=128, num_confounders=3 + seed % 2) for seed in count(START))
     return tuple(islice(filter(matters, drawn), WORLDS))
 
 
@@ -153,7 +156,7 @@ def _hidden(share: float) -> Case:
     def world(real: bool) -> Ask:
         return lambda i: (
             [UnobservedConfounder()],
-            HiddenSubject(hidden_world(i, real=real, share=share)),
+            HiddenSubject(hidden_world(START + i, real=real, share=share)),
         )
 
     return Case(world(True), world(False))
@@ -195,6 +198,9 @@ def verdicts(ask: Ask, number: int = WORLDS) -> Counter[str]:
 
 def main(names: Sequence[str]) -> None:
     """Print a line for each case: supported, refuted and inconclusive, good and bad."""
+    global START
+    if names[:1] == ["--from"]:
+        START, names = int(names[1]), names[2:]
     print(f"{'':44}{'good: s/r/i':>16}{'bad: s/r/i':>16}")
     for name in names or CASES:
         both = [verdicts(ask) for ask in (CASES[name].good, CASES[name].bad)]
