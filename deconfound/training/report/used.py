@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from deconfound.diagnostics import Agreement, AttentionDivergence, WhatWasUsed
-from deconfound.training.extras import missing_extra
 from deconfound.training.report.rows import BAR, LETTERS, name_rows, tall
 from deconfound.training.report.svg import INK, MUTED, Panel, draw
 from deconfound.training.report.used_grids import gram_panel, overlap_panel, posterior_panel
 from deconfound.training.report.used_site import site_panel
 
-try:
+if TYPE_CHECKING:
     from matplotlib.axes import Axes
-except ImportError as error:
-    raise missing_extra("matplotlib", "the report") from error
 
 
 def used_panels(used: WhatWasUsed) -> list[Panel]:
