@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from deconfound.diagnostics.refuters.base import Verdict
 from deconfound.refuting.findings import Findings
 
@@ -55,7 +53,7 @@ def _mode(found: Findings) -> str:
 
 
 def _unanswered(found: Findings) -> str:
-    names = [one.name for _, one in found.answers if math.isnan(one.effect)]
+    names = [one.name for _, one in found.answers if not one.answered]
     if not names:
         return ""
     return f"Without an answer here: {_listed(names)}; the table says why."
@@ -66,7 +64,7 @@ def _names(found: Findings, verdict: Verdict) -> str:
         [
             one.name
             for _, one in found.answers
-            if one.decisive and one.verdict == verdict and not math.isnan(one.effect)
+            if one.decisive and one.verdict == verdict and one.answered
         ]
     )
 

@@ -39,13 +39,12 @@ def show(found: Findings, page: Path) -> None:
     for column in ("refuter", "effect", "95 % interval", "verdict"):
         table.add_column(column, justify="right" if column == "effect" else "left")
     for refuter, one in found.answers:
-        asked = one.effect == one.effect
-        interval = f"{one.low:+.4f} … {one.high:+.4f}" if asked else ""
+        interval = f"{one.low:+.4f} … {one.high:+.4f}" if one.answered else ""
         colour = colours[one.verdict]
         name = one.name if one.decisive else f"  {one.name}"
         if refuter.scale != Refuter.scale:
             name += f" ({refuter.scale})"
-        effect = f"{one.effect:+.4f}" if asked else "–"
+        effect = f"{one.effect:+.4f}" if one.answered else "–"
         table.add_row(name, effect, interval, f"[{colour}]{one.verdict}[/{colour}]")
     out = Console()
     out.print(table)
