@@ -102,7 +102,7 @@ def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> lis
     from deconfound.benchmark.ledger import Ledger
     from deconfound.benchmark.runner import run_cells
     from deconfound.training.models_progress import ModelsProgress
-    from deconfound.training.progress import Silent
+    from deconfound.training.progress import Watcher
 
     out = settings.out
     before = {outcome.cell for outcome in Ledger(out).outcomes()}
@@ -116,7 +116,7 @@ def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> lis
             return run_cells(cells, settings, out, bar, lambda one: bar.finished(_line(one)))
     with JobsProgress(left, min(settings.jobs, max(1, left)), console) as jobs:
         return run_cells(
-            cells, settings, out, Silent(), lambda one: jobs.finished_after(one.seconds, _line(one))
+            cells, settings, out, Watcher(), lambda o: jobs.finished_after(o.seconds, _line(o))
         )
 
 

@@ -21,7 +21,7 @@ from deconfound.benchmark.side_by_side import side_by_side
 from deconfound.benchmark.worlds import DISTRIBUTIONS, scored_images, training_images
 from deconfound.training.distributed import launch
 from deconfound.training.model_training import ModelTraining
-from deconfound.training.progress import Silent, Watcher
+from deconfound.training.progress import Watcher
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings
 
@@ -78,7 +78,7 @@ def run_cells(
 
 def _run_alone(settings: BenchmarkSettings, work: Path, cell: Cell) -> Outcome:
     """Run a cell in a process where nobody watches."""
-    return run_cell(cell, settings, work / cell.name, Silent())
+    return run_cell(cell, settings, work / cell.name, Watcher())
 
 
 def run_cell(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Watcher) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from deconfound.training.extras import missing_extra
 from deconfound.training.history import EpochRecord
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
-class Watcher(Protocol):
-    """Whoever wants to be told how training goes."""
+class Watcher:
+    """Is told how training goes, and tells nobody; subclasses do."""
 
     def begin(self, method: str, epochs: int, epochs_done: int, images: int) -> None:
         """Training starts; ``images`` is the number per epoch, over all processes."""
@@ -31,23 +31,7 @@ class Watcher(Protocol):
         """Training ended, also by an error."""
 
 
-class Silent:
-    """Tells nobody."""
-
-    def begin(self, method: str, epochs: int, epochs_done: int, images: int) -> None:
-        """See :class:`Watcher`."""
-
-    def step(self, images: int, loss: float) -> None:
-        """See :class:`Watcher`."""
-
-    def epoch(self, record: EpochRecord) -> None:
-        """See :class:`Watcher`."""
-
-    def end(self) -> None:
-        """See :class:`Watcher`."""
-
-
-class TrainingProgress:
+class TrainingProgress(Watcher):
     """Live bar with rate, remaining time, loss and validation Dice; plain lines off a terminal.
 
     Args:

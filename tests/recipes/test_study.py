@@ -32,7 +32,7 @@ from deconfound.errors import (
 from deconfound.rivals import TRIALS
 from deconfound.study import read_results, summarise
 from deconfound.training.history import EpochRecord
-from deconfound.training.progress import Silent
+from deconfound.training.progress import Watcher
 from deconfound.types import Intervened, Regions
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig
@@ -285,7 +285,7 @@ class Killed(Exception):
     """What stands for a kill."""
 
 
-class KilledAfterAnEpoch(Silent):
+class KilledAfterAnEpoch(Watcher):
     def epoch(self, record: EpochRecord) -> None:
         raise Killed
 

@@ -19,7 +19,7 @@ from deconfound.evaluating import evaluating
 from deconfound.packs import PromptPack
 from deconfound.study.images import score_images
 from deconfound.training import RunFolder, launch
-from deconfound.training.progress import Silent, Watcher
+from deconfound.training.progress import Watcher
 
 from ..cohort import Cohort, assemble
 from ..config import RecipeConfig
@@ -53,7 +53,7 @@ def run_cell(cell: Cell, settings: StudySettings, watcher: Watcher | None = None
     with store.alone(cell, lambda text: note(console, text)):
         if store.is_finished(cell):
             return store.record(cell)
-        return _run(cell, settings, store, watcher or Silent())
+        return _run(cell, settings, store, watcher or Watcher())
 
 
 def _run(cell: Cell, settings: StudySettings, store: Store, watcher: Watcher) -> CellRecord:
