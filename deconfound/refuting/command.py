@@ -16,7 +16,7 @@ from deconfound.diagnostics.refuters import InferenceSubject, default_refuters, 
 from deconfound.diagnostics.refuters.base import Refutation, Refuter
 from deconfound.diagnostics.refuters.other_words import Encode
 from deconfound.dictionaries.words import in_words
-from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
+from deconfound.errors import ConfigurationError
 from deconfound.refuting.findings import Findings
 from deconfound.refuting.flags import RefuteFlags, parse
 from deconfound.refuting.maker import FILE, maker_of
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
     run = RunFolder.open(flags.run)
     recipe = _maker(run, flags, recipe)
     trainer = _trainer(run, recipe) if flags.retrain else None
-    method = _method(run, flags.method)
+    method = run.trained_method(flags.method)
     device = "cpu" if flags.retrain else _device(flags.accelerator)
     model = CausalSegmenter.from_pretrained(run.model_path(method), device)
     pictures = _pictures(run, flags, model, recipe)
@@ -109,27 +109,12 @@ def _trainer(run: RunFolder, recipe: Recipe) -> Trainer:
     return recipe.trainer
 
 
-def _method(run: RunFolder, wanted: str | None) -> str:
-    """Return the method that is meant; the last one that the run names and has trained."""
-    trained = [p.parent.name for p in sorted((run.path / "models").glob("*/config.json"))]
-    if not trained:
-        raise RunFolderError(
-            f"{run.path}: expected a trained model under models/, found none; finish the run first"
-        )
-    if wanted is None:
-        named = [m for m in run.config.get("methods", ()) if m in trained]
-        return str((named or trained)[-1])
-    if wanted not in trained:
-        raise unknown_name(f"method of {run.path}", wanted, trained)
-    return wanted
-
-
 def _pictures(
     run: RunFolder, flags: RefuteFlags, model: CausalSegmenter, recipe: Recipe
 ) -> Pictures:
     """Return the images of the run's held-out site, or those that are asked for."""
     data = flags.data or run.config.get("data") or "rendered"
-    site = flags.site or _held_out(run)
+    site = flags.site or run.held_out()
     size = int(run.config.get("image_size", 96))
     if data == "rendered":
         if flags.bgr:
@@ -142,19 +127,6 @@ def _pictures(
     path, turned = Path(data), flags.bgr or ([] if flags.data else run.config.get("bgr", []))
     sites = blue_first(recipe.read_sites(path), turned)
     return stored(path, sites, site, flags.images, size, model)
-
-
-def _held_out(run: RunFolder) -> str | None:
-    """Return the site that training never saw, as far as the run says."""
-    if run.results_path.exists():
-        try:
-            return str(json.loads(run.results_path.read_text(encoding="utf-8"))["held_out"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(
-                f"{run.results_path}: expected the results of a run with `held_out`, could not "
-                f"read it ({error!r}); name the site with --site"
-            ) from error
-    return run.config.get("holdout")
 
 
 def _refuters(run: RunFolder, model: CausalSegmenter, flags: RefuteFlags) -> tuple[Refuter, ...]:
