@@ -22,9 +22,10 @@ from deconfound.refuting.flags import RefuteFlags, parse
 from deconfound.refuting.maker import FILE, maker_of
 from deconfound.refuting.pictures import Pictures, rendered, stored
 from deconfound.refuting.recipe import ANY, Recipe, Trainer
-from deconfound.refuting.terminal import behind_a_bar, show
+from deconfound.refuting.terminal import show
 from deconfound.segmenter import CausalSegmenter
 from deconfound.training import RunFolder
+from deconfound.training.counting import counting
 from deconfound.training.files import write_json
 
 FOLDER = "refute"
@@ -169,7 +170,9 @@ def _run_again(
     """Ask about the trained model."""
     subject = InferenceSubject(model, pictures.images, pictures.groups, flags.batch_size)
     seeds = range(flags.seeds)
-    return behind_a_bar(lambda bar: refute(subject, refuters, seeds, bar), len(refuters))
+    return counting(
+        None, "refuters", lambda bar: refute(subject, refuters, seeds, bar), len(refuters)
+    )
 
 
 def _trained_again(

@@ -20,10 +20,11 @@ from deconfound.training import (
     results_json,
     results_table,
 )
+from deconfound.training.counting import counting
 
 from .cohort import target_alone
 from .config import RecipeConfig, build
-from .console import counting, note_ignored
+from .console import note_ignored
 from .flags import parse
 from .methods import title_of
 

@@ -20,10 +20,10 @@ from deconfound.errors import DataError
 from deconfound.files import write_whole
 from deconfound.overlap import predicted_mask
 from deconfound.training import RunFolder
+from deconfound.training.counting import counting
 from deconfound.training.overlays import draw_fill, to_picture
 from deconfound.training.reading import Watch
 
-from .console import counting
 from .evaluate import settings_of
 from .flags import parse
 

@@ -26,10 +26,11 @@ from deconfound.data import (
 from deconfound.data.duplicates import BITS
 from deconfound.errors import ConfigurationError
 from deconfound.settings import Settings
+from deconfound.training.counting import counting
 from deconfound.training.reading import Watch
 
 from .config import RecipeConfig
-from .console import beginning_at, counting
+from .console import beginning_at
 from .flags import parse
 from .readers import Survey, survey
 
