@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from deconfound.errors import ConfigurationError
+from deconfound.extras import missing_extra
 from deconfound.flags import parse as read
-from deconfound.training.extras import missing_extra
 
 try:
     import tyro

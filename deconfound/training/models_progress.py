@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 from deconfound.training.progress import Watcher
 
 if TYPE_CHECKING:

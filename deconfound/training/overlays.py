@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from deconfound.errors import ShapeError
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 
 #: Contour colours by role, RGB.
 TRUTH = (240, 228, 66)

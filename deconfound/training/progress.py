@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 from deconfound.training.history import EpochRecord
 from deconfound.training.processes import is_main_process
 

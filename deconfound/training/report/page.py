@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 
 HOME = "deconfound.training.report"
 """The package of ``style.css``, which every template includes."""
