@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from deconfound.refuting.findings import Findings
 from deconfound.refuting.reading import reading
 from deconfound.training.files import unwritable, write_text
 from deconfound.training.report.page import fill
+from deconfound.training.table import signed
 
 
 def write_report(path: Path, found: Findings, command: str) -> Path:
@@ -51,7 +53,7 @@ def write_report(path: Path, found: Findings, command: str) -> Path:
 def _row(refuter: Refuter, answer: Refutation) -> dict[str, Any]:
     """Lay one refuter out; effects on the scale of the score are points, others as they are."""
     usual = refuter.scale == Refuter.scale
-    show = _points if usual else _plain
+    show = partial(signed, digits=2) if usual else _plain
     return {
         "name": answer.name,
         "asks": refuter.asks,
@@ -63,11 +65,6 @@ def _row(refuter: Refuter, answer: Refutation) -> dict[str, Any]:
         "verdict": answer.verdict,
         "reason": answer.reason,
     }
-
-
-def _points(share: float) -> str:
-    points = round(100 * share, 2)
-    return f"{points:+.2f}".replace("-", "−") if points else "0.00"
 
 
 def _plain(value: float) -> str:

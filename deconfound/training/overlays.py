@@ -24,6 +24,11 @@ EDGE = (20, 20, 24)
 Colour = tuple[int, int, int]
 
 
+def hex_of(colour: Colour) -> str:
+    """Return a colour as pages and drawings name it: ``#56b4e9``."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
 def to_picture(image: np.ndarray, size: tuple[int, int] | None = None) -> Image.Image:
     """Turn an image into a picture.
 
