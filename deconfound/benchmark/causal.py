@@ -22,11 +22,11 @@ A benchmark of deconfound: who adjusts for confounders?
 report.html    the page to look at
 summary.json   the same numbers
 cells.jsonl    one finished model a line: Dice on three distributions, and by class and confounder
-settings.json  what may not change when it goes on
-work/          the models in work; gone when there are none
+settings.json  what may not change when it is resumed
+work/          the models in progress; gone when there are none
 lock           held by the command that is at work; it means nothing when there is none
 
-The same command goes on where this one stopped.
+The same command resumes where it stopped.
 """
 
 

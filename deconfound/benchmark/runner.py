@@ -41,7 +41,7 @@ def run_cells(
     Args:
         cells: to be done, in order.
         settings: sizes and budget, and how many cells are trained at a time.
-        folder: of the ledger and of the models in work.
+        folder: of the ledger and of the models in progress.
         watcher: told of every step, where one cell is trained at a time.
         finished: called after each cell that was not finished yet.
 

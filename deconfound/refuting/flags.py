@@ -30,7 +30,7 @@ class RefuteFlags:
         data: manifest.csv, or `rendered`; by default the images of the run.
         bgr: sites whose files store blue first; by default those of the run.
         site: which site; by default the run's held-out one.
-        images: at most so many.
+        images: at most this many.
         seeds: draws per refuter, and trainings of each.
         retrain: train again for every dictionary and draw.
         decisive: leave out what describes a part of the dictionary.
@@ -59,31 +59,31 @@ class RefuteFlags:
 
 
 def parse(arguments: Sequence[str], program: str) -> RefuteFlags:
-    """Read the words of the command line; a wrong flag is answered with the near ones, status 2.
+    """Read the command line; a wrong flag exits with status 2 and suggests similar flags.
 
     Args:
         arguments: the words.
         program: what the command is called.
 
     Raises:
-        ConfigurationError: a number below 1, and flags that leave others nothing to say.
+        ConfigurationError: a number below 1, and flags that make others ineffective.
     """
     flags = read(RefuteFlags, arguments, program)
     for name in ("images", "seeds", "batch_size"):
         if getattr(flags, name) < 1:
             flag = "--" + name.replace("_", "-")
             raise ConfigurationError(f"{flag}: expected 1 or more, found {getattr(flags, name)}")
-    _refuse_unheard(flags)
+    _refuse_ignored(flags)
     return flags
 
 
-def _refuse_unheard(flags: RefuteFlags) -> None:
-    """Refuse flags of which another flag hears nothing."""
-    for flag, given, other, unheard in (
+def _refuse_ignored(flags: RefuteFlags) -> None:
+    """Refuse flags that another flag makes ineffective."""
+    for flag, given, other, ignored in (
         ("--vlm", flags.vlm, "--no-text", not flags.text),
         ("--accelerator", flags.accelerator, "--retrain", flags.retrain),
     ):
-        if given and unheard:
+        if given and ignored:
             raise ConfigurationError(
                 f"{flag} {given}: expected no {other}, which leaves nothing for it to say, found "
                 f"both; leave one of them out"

@@ -116,7 +116,7 @@ def _place(config: RecipeConfig) -> Path:
     if config.out is not None:
         return config.out
     if config.resume:
-        raise ConfigurationError("--resume: expected --out with the run to go on with, found none")
+        raise ConfigurationError("--resume: expected --out with a run to resume, found none")
     return Path("runs") / f"endoscopy_mcdrl-{datetime.now():%Y%m%d-%H%M%S}"
 
 

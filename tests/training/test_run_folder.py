@@ -74,7 +74,7 @@ def test_an_occupied_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
         RunFolder.create(tmp_path / "run", CONFIG)
     assert str(caught.value) == (
         f"{tmp_path / 'run'}: expected a new folder for the run, found a folder that is not empty; "
-        f"choose another --out, or --resume to go on with the run in it"
+        f"choose another --out, or --resume to continue the run in it"
     )
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
 
@@ -145,8 +145,7 @@ def test_resume_without_a_run_is_refused(tmp_path: Path, empty: bool, ask: Ask) 
     with pytest.raises(RunFolderError) as caught:
         ask(path, CONFIG, True)
     assert str(caught.value) == (
-        f"--resume: expected the run to go on with at {path}, found none; leave --resume out to "
-        f"start it"
+        f"--resume: expected a run to resume at {path}, found none; leave --resume out to start it"
     )
     assert not path.exists() or not list(path.iterdir())
 

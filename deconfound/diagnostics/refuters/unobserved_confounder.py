@@ -37,8 +37,8 @@ class UnobservedConfounder(Refuter):
     robustness value stands in the reason. Supported: the interval of what is left keeps the sign.
     Refuted: nothing is left. It speaks of what the dictionary lacks, not of what it does.
 
-    The interval is a bootstrap over seeds and patients at once, as everybody's; how strong the
-    unnamed confounder is stays as it was assumed.
+    The interval is a bootstrap over seeds and patients at once, as for every refuter; how strong
+    the unnamed confounder is stays as it was assumed.
 
     Args:
         level: of the interval.

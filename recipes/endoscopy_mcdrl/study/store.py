@@ -41,9 +41,9 @@ tables/                  what the commands printed, as CSV and Markdown; main.md
 figures/                 what the commands drew; they may show frames of your data
 jobs/                    logs of submitit, where cells ran as jobs
 
-The same command goes on where this one stopped; finished cells are never trained again. A folder
-under cells/ without a cell.json is a model in work. A file called lock is held by the process
-that is at its folder, and means nothing when there is none.
+The same command resumes where it stopped; finished cells are never trained again. A folder under
+cells/ without a cell.json is a model in progress. A file called lock is held by the process that is
+at work in its folder, and means nothing when there is none.
 
 {policy}
 """
