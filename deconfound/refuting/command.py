@@ -137,7 +137,7 @@ def _refuters(run: RunFolder, model: CausalSegmenter, flags: RefuteFlags) -> tup
     if flags.vlm and not of_pack:
         raise ConfigurationError(
             f"--vlm {flags.vlm}: expected a dictionary of the pack's own sentences, which a text "
-            f"tower can say otherwise, found one of {', '.join(names)}; leave --vlm out"
+            f"tower can put in other words, found one of {', '.join(names)}; leave --vlm out"
         )
     if not flags.text or not of_pack:
         found = default_refuters(names)
@@ -156,7 +156,7 @@ def _text_tower(name: str, model: CausalSegmenter) -> Encode:
     if said.shape != kept.shape or not torch.allclose(said, kept, atol=1e-3):
         raise ConfigurationError(
             f"--vlm {name}: expected the text tower that the run's model has its prompts from, "
-            f"found one that says otherwise; name that of the run, or give --no-text"
+            f"found another; name that of the run, or give --no-text"
         )
     return encode
 
@@ -198,8 +198,8 @@ def _trained_again(
     asked, missing = len(subject.asked), subject.missing
     console.print(
         f"{asked} trainings of {method}, {asked - missing} of them finished, {missing} to make"
-        f"{_pace(run, method, missing)}; each is kept in {ledger.path}, and the same command goes "
-        f"on where this one stops.",
+        f"{_pace(run, method, missing)}; each is kept in {ledger.path}, and the same command "
+        f"resumes where this one stops.",
         highlight=False,
         soft_wrap=True,
     )

@@ -22,7 +22,7 @@ class RefuteFlags:
     """Is the adjustment of a trained model real?
 
     The models of a run are only run again; ``--retrain`` trains the method again for every
-    dictionary, which answers for the method and is as dear as that many trainings.
+    dictionary, which answers for the method and costs as much as that many trainings.
 
     Attributes:
         run: run folder that `train` made.
@@ -85,6 +85,6 @@ def _refuse_ignored(flags: RefuteFlags) -> None:
     ):
         if given and ignored:
             raise ConfigurationError(
-                f"{flag} {given}: expected no {other}, which leaves nothing for it to say, found "
-                f"both; leave one of them out"
+                f"{flag} {given}: expected no {other}, which makes it ineffective, found both; "
+                f"leave one of them out"
             )

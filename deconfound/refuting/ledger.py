@@ -76,7 +76,7 @@ class Ledger:
             RunFolderError: the folder cannot be written.
         """
         folder = self.work(name)
-        busy = f"{folder}: another command is at it; waiting"
+        busy = f"{folder}: another command is at work on it; waiting"
         with locked(folder.with_suffix(".lock"), lambda: say(busy)):
             self._looks |= self._read()
             yield

@@ -20,12 +20,12 @@ def _verdict(found: Findings) -> str:
         )
     if found.verdict == "supported":
         return (
-            f"Every claim that could be asked about holds: {_names(found, 'supported')}. That "
+            f"Every claim that could be tested holds: {_names(found, 'supported')}. That "
             f"proves no adjustment; it had the chance to fail, and did not."
         )
     open_claims = _names(found, "inconclusive")
     if not open_claims:
-        return "No claim that counts could be asked about here."
+        return "No decisive claim could be tested here."
     return (
         f"Not decided: no claim is refuted, but intervals are too wide to support {open_claims}. "
         f"More images, and of more patients, make them narrower."
@@ -45,11 +45,11 @@ def _mode(found: Findings) -> str:
     told = (
         f"The trained model of {found.method} was run again with every dictionary. The answers are "
         f"about what this model does: one that has learned to need exactly these vectors loses "
-        f"with others without adjusting for anything. Training again (--retrain) asks the method."
+        f"with others without adjusting for anything. Training again (--retrain) tests the method."
     )
     if found.intervening:
         return told
-    return f"{told} The model was saved before its intervention was turned on, and passes it by."
+    return f"{told} The model was saved before its intervention was turned on, and bypasses it."
 
 
 def _unanswered(found: Findings) -> str:

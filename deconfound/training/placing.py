@@ -29,7 +29,7 @@ checkpoints/<method>/last.safetensors
                                    everything needed to resume after the last finished epoch
 checkpoints/<method>/best.safetensors
                                    weights of the best epoch, by validation Dice
-refute/                            record and page of `deconfound refute`, once it was asked
+refute/                            record and page of `deconfound refute`, once it was run
 
 A killed run resumes where it stopped when the same command is given again with
 --out THIS FOLDER --resume. Checkpoints hold the whole model, parts that are not trained included.

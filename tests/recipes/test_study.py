@@ -341,7 +341,7 @@ def test_two_processes_do_not_train_one_cell(tmp_path, tiny_weights, monkeypatch
                 waiting.result(timeout=0.5)
             store.finish(record, made_up({"baseline": 0.5}))
         assert waiting.result(timeout=30) == record
-    assert "another process is at it; waiting" in capsys.readouterr().err
+    assert "another process is at work on it; waiting" in capsys.readouterr().err
 
 
 def finished(settings: StudySettings, holdout: str = SITES[0]) -> tuple[Store, Cell]:

@@ -89,7 +89,7 @@ def test_words_say_what_was_asked_the_model_or_the_method() -> None:
     once = " ".join(reading(findings(mode="retraining", seeds=1)))
     assert "once each" in once
     assert "over images alone" in once
-    assert "passes it by" in " ".join(reading(findings(intervening=False)))
+    assert "bypasses it" in " ".join(reading(findings(intervening=False)))
 
 
 def test_every_refuter_that_is_asked_by_default_says_what_it_asks() -> None:

@@ -69,7 +69,7 @@ def _attention(names: Sequence[str], attention: AttentionDivergence) -> Panel:
 
     caption = (
         f"Regions lie {attention.mean:.2f} from the prior on a scale where 0 repeats it and, for a "
-        f"uniform prior, 1 hears a single confounder; an adjustment weighs by the prior."
+        f"uniform prior, 1 attends to a single confounder; an adjustment weighs by the prior."
     )
     alt = f"Mean divergence of attention from the prior: {attention.mean:.3f}"
     return Panel("Attention against the prior", caption, draw(paint, tall(names)), alt)

@@ -76,7 +76,7 @@ def _run_jobs(
     if failed:
         raise DeconfoundError(
             f"{len(failed)} of {len(cells)} jobs ended without a finished cell, the first "
-            f"{failed[0]}; mend the cause and give the command again, which repeats these alone"
+            f"{failed[0]}; remove the cause and give the command again, which repeats these alone"
         )
 
 

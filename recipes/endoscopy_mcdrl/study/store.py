@@ -113,7 +113,7 @@ class Store:
         Raises:
             RunFolderError: the folder cannot be written.
         """
-        busy = f"{cell.name}: another process is at it; waiting"
+        busy = f"{cell.name}: another process is at work on it; waiting"
         return locked(self.path(cell) / "lock", lambda: say(busy))
 
     def record(self, cell: Cell) -> CellRecord:
