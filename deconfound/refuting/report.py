@@ -8,7 +8,7 @@ from typing import Any
 
 from deconfound.diagnostics.refuters.base import Refutation, Refuter
 from deconfound.refuting.findings import Findings
-from deconfound.refuting.reading import reading
+from deconfound.refuting.prose import reading
 from deconfound.training.files import unwritable, write_text
 from deconfound.training.report.page import fill
 from deconfound.training.table import signed

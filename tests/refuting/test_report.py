@@ -15,7 +15,7 @@ from deconfound.diagnostics.refuters import (
 )
 from deconfound.refuting.figures import answer_panels
 from deconfound.refuting.findings import Findings
-from deconfound.refuting.reading import reading
+from deconfound.refuting.prose import reading
 from deconfound.refuting.report import write_report
 
 NAN = float("nan")

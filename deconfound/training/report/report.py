@@ -13,7 +13,7 @@ from deconfound.training.files import write_text
 from deconfound.training.overlays import PALETTE, hex_of
 from deconfound.training.report.context import Example, ReportContext
 from deconfound.training.report.page import HOME, fill
-from deconfound.training.report.reading import reading
+from deconfound.training.report.prose import reading
 from deconfound.training.table import (
     EMPTY_MASKS,
     METRICS,
