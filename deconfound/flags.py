@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from deconfound.errors import ConfigurationError
+from deconfound.extras import missing_extra
 from deconfound.settings import WrongValueError
-from deconfound.training.extras import missing_extra
 
 T = TypeVar("T")
 

@@ -22,11 +22,11 @@ A benchmark of deconfound: who adjusts for confounders?
 report.html    the page to look at
 summary.json   the same numbers
 cells.jsonl    one finished model a line: Dice on three distributions, and by class and confounder
-settings.json  what may not change when it goes on
-work/          the models in work; gone when there are none
+settings.json  what may not change when it is resumed
+work/          the models in progress; gone when there are none
 lock           held by the command that is at work; it means nothing when there is none
 
-The same command goes on where this one stopped.
+The same command resumes where it stopped.
 """
 
 
@@ -102,7 +102,7 @@ def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> lis
     from deconfound.benchmark.ledger import Ledger
     from deconfound.benchmark.runner import run_cells
     from deconfound.training.models_progress import ModelsProgress
-    from deconfound.training.progress import Silent
+    from deconfound.training.progress import Watcher
 
     out = settings.out
     before = {outcome.cell for outcome in Ledger(out).outcomes()}
@@ -116,7 +116,7 @@ def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> lis
             return run_cells(cells, settings, out, bar, lambda one: bar.finished(_line(one)))
     with JobsProgress(left, min(settings.jobs, max(1, left)), console) as jobs:
         return run_cells(
-            cells, settings, out, Silent(), lambda one: jobs.finished_after(one.seconds, _line(one))
+            cells, settings, out, Watcher(), lambda o: jobs.finished_after(o.seconds, _line(o))
         )
 
 

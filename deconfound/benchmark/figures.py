@@ -11,8 +11,8 @@ import numpy as np
 from deconfound.benchmark.axes import Axis, Point
 from deconfound.benchmark.cells import DEFAULT, PLAIN, Outcome
 from deconfound.benchmark.methods import method_of
-from deconfound.benchmark.reading import percent
-from deconfound.benchmark.reading import points as in_points
+from deconfound.benchmark.prose import percent
+from deconfound.benchmark.prose import points as in_points
 from deconfound.benchmark.summary import Estimate, Share
 from deconfound.benchmark.tables import pooled
 from deconfound.training.report.svg import INK, LINE, MUTED, SERIES, Panel, draw

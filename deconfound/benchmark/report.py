@@ -14,7 +14,7 @@ from deconfound.benchmark.apart import apart
 from deconfound.benchmark.axes import along_axes
 from deconfound.benchmark.cells import DEFAULT, PLAIN, Cell, Outcome
 from deconfound.benchmark.methods import method_of
-from deconfound.benchmark.reading import reading
+from deconfound.benchmark.prose import reading
 from deconfound.benchmark.rows import rows_apart, rows_of, varied_rows
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.benchmark.summary import shares_of

@@ -9,7 +9,7 @@ from deconfound.benchmark.apart import Apart
 from deconfound.benchmark.axes import Point
 from deconfound.benchmark.cells import DEFAULT, PLAIN, Cell, Outcome
 from deconfound.benchmark.methods import method_of
-from deconfound.benchmark.reading import percent, points
+from deconfound.benchmark.prose import percent, points
 from deconfound.benchmark.summary import (
     Estimate,
     Share,

@@ -21,7 +21,7 @@ from deconfound.benchmark.side_by_side import side_by_side
 from deconfound.benchmark.worlds import DISTRIBUTIONS, scored_images, training_images
 from deconfound.training.distributed import launch
 from deconfound.training.model_training import ModelTraining
-from deconfound.training.progress import Silent, Watcher
+from deconfound.training.progress import Watcher
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.settings import TrainingSettings
 
@@ -41,7 +41,7 @@ def run_cells(
     Args:
         cells: to be done, in order.
         settings: sizes and budget, and how many cells are trained at a time.
-        folder: of the ledger and of the models in work.
+        folder: of the ledger and of the models in progress.
         watcher: told of every step, where one cell is trained at a time.
         finished: called after each cell that was not finished yet.
 
@@ -78,7 +78,7 @@ def run_cells(
 
 def _run_alone(settings: BenchmarkSettings, work: Path, cell: Cell) -> Outcome:
     """Run a cell in a process where nobody watches."""
-    return run_cell(cell, settings, work / cell.name, Silent())
+    return run_cell(cell, settings, work / cell.name, Watcher())
 
 
 def run_cell(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Watcher) -> Outcome:

@@ -14,9 +14,9 @@ class BenchmarkSettings(Settings):
     """Train every method in every world, and say which share of the confounding gap it closes.
 
     Attributes:
-        out: folder for cells, report and what else is written; the same command goes on there.
+        out: folder for cells, report and what else is written; the same command resumes there.
         quick: two methods beside plain training and the oracles, one seed, one strength: at most
-            ten minutes on two cores. Other flags go beside it.
+            ten minutes on two cores. Other flags can be added.
         worlds: renderable: every confounder can be drawn onto a finished picture; mixed: a third
             of the edges cannot; unrenderable: none can, and ``quick`` leaves it out.
         methods: what is trained besides plain training, which always is: parts by name, or sums

@@ -61,9 +61,8 @@ def side_by_side(
             done(result.result())  # what ended well beside the one that failed is not lost
     except (BrokenProcessPool, torch.OutOfMemoryError) as error:
         raise DeconfoundError(
-            f"{jobs} jobs: expected their processes to live until all was done, found that one had "
-            f"died or had no memory left; give the command again with fewer --jobs, "
-            f"and it goes on"
+            f"{jobs} jobs: expected their processes to live until all was done, found that one "
+            f"died or ran out of memory; give the command again with fewer --jobs, and it resumes"
         ) from error
     finally:
         held.close()  # a pool by itself would wait for what its processes have begun

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deconfound.benchmark.apart import apart
 from deconfound.benchmark.cells import DEFAULT, Cell, Outcome
-from deconfound.benchmark.reading import ANY, ANY_MEANS, COLUMNS_MEAN, apart_in_words, mean_points
+from deconfound.benchmark.prose import ANY, ANY_MEANS, COLUMNS_MEAN, apart_in_words, mean_points
 from deconfound.benchmark.rows import Row, rows_of
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.benchmark.summary import shares_of

@@ -20,7 +20,8 @@ from PIL import Image
 
 from deconfound.data.images import read_image
 from deconfound.data.samples import Sample
-from deconfound.errors import ConfigurationError, DataError
+from deconfound.errors import DataError
+from deconfound.extras import missing_extra
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -157,8 +158,5 @@ def _imagehash() -> ModuleType:
     try:
         import imagehash
     except ImportError as error:
-        raise ConfigurationError(
-            "looking for near-duplicates needs imagehash, which is not installed; "
-            'run `pip install "deconfound[recipes]"`'
-        ) from error
+        raise missing_extra("imagehash", "looking for near-duplicates") from error
     return imagehash

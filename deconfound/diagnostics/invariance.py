@@ -9,7 +9,8 @@ import numpy as np
 
 from deconfound.diagnostics.ridge import RidgeProbe
 from deconfound.diagnostics.shuffling import block_labels, shuffle_within
-from deconfound.errors import ConfigurationError, DataError
+from deconfound.errors import DataError
+from deconfound.extras import missing_extra
 
 Array = np.ndarray
 
@@ -142,9 +143,8 @@ def kernel_independence(
     try:
         from causallearn.utils.KCI.KCI import KCI_CInd, KCI_UInd
     except ImportError as error:
-        raise ConfigurationError(
-            "the kernel independence test needs causal-learn, which is not installed; "
-            'run `pip install "deconfound[diagnostics]"`'
+        raise missing_extra(
+            "causal-learn", "the kernel independence test", extra="diagnostics"
         ) from error
     x, sites, classes = (
         _principal(features, components),

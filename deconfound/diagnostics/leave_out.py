@@ -11,6 +11,7 @@ from torch import Tensor
 from deconfound.diagnostics.swapping import FixedDictionary, Remembering, swapped
 from deconfound.dictionaries.part import part_of
 from deconfound.errors import ConfigurationError
+from deconfound.overlap import predicted_mask
 from deconfound.types import Confounders
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def leave_out(model: CausalSegmenter, images: Tensor) -> LeaveOut:
             with swapped(model, dictionary=FixedDictionary(without(z, m))):
                 rest = model(normalised)
             changes.append((rest - whole).abs().mean(dim=1))
-            changed.append((predicted(rest) != predicted(whole)).double().mean(dim=(1, 2)))
+            other = predicted_mask(rest) != predicted_mask(whole)
+            changed.append(other.double().mean(dim=(1, 2)))
     return LeaveOut(z.names, torch.stack(changes), torch.stack(changed))
 
 
@@ -83,8 +85,3 @@ def without(confounders: Confounders, left_out: int) -> Confounders:
             f"{confounders.names[left_out]!r}, found none; name more confounders"
         )
     return rest
-
-
-def predicted(logits: Tensor) -> Tensor:
-    """Return the predicted class (B, H, W) of logits (B, C, H, W): a sigmoid's, or the largest."""
-    return (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)

@@ -37,6 +37,7 @@ from deconfound.diagnostics.posterior import (
     class_overlap,
     site_posterior,
 )
+from deconfound.dictionaries.prior import as_prior
 from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.interventions import HasEffects
 from deconfound.types import Confounders
@@ -218,10 +219,10 @@ def _in_words(under: Counterfactuals, words: Mapping[str, str]) -> Counterfactua
 def _prompts(model: CausalSegmenter, z: Confounders) -> Confounders:
     """Return the pack's prompts as text, with the dictionary's prior where it is of the same."""
     embeddings = model.prompts.confounders
-    same = z.names == model.pack.confounder_names
-    uniform = torch.full_like(embeddings[:, 0], 1 / len(embeddings))
     texts = tuple(one.text for one in model.pack.confounders)
-    return Confounders(embeddings, z.prior if same else uniform, texts)
+    same = z.names == model.pack.confounder_names
+    prior = z.prior if same else as_prior(None, texts).to(embeddings.device)
+    return Confounders(embeddings, prior, texts)
 
 
 def _spread(count: int, most: int) -> list[int]:

@@ -3,7 +3,7 @@
 from deconfound.interventions.base import HasEffects, InterventionLayer, interventions
 from deconfound.interventions.class_text import ClassTextIntervention
 from deconfound.interventions.cross_attention import CrossAttentionIntervention
-from deconfound.interventions.debiased_prompts import ErasureIntervention
+from deconfound.interventions.erasure import ErasureIntervention
 from deconfound.interventions.film import FiLMIntervention
 from deconfound.interventions.front_door import FrontDoorIntervention
 from deconfound.interventions.gated_mlp import GatedMLPIntervention

@@ -16,15 +16,16 @@ from deconfound.diagnostics.refuters import InferenceSubject, default_refuters, 
 from deconfound.diagnostics.refuters.base import Refutation, Refuter
 from deconfound.diagnostics.refuters.other_words import Encode
 from deconfound.dictionaries.words import in_words
-from deconfound.errors import ConfigurationError, RunFolderError, unknown_name
+from deconfound.errors import ConfigurationError
 from deconfound.refuting.findings import Findings
 from deconfound.refuting.flags import RefuteFlags, parse
 from deconfound.refuting.maker import FILE, maker_of
 from deconfound.refuting.pictures import Pictures, rendered, stored
 from deconfound.refuting.recipe import ANY, Recipe, Trainer
-from deconfound.refuting.terminal import behind_a_bar, show
+from deconfound.refuting.terminal import show
 from deconfound.segmenter import CausalSegmenter
 from deconfound.training import RunFolder
+from deconfound.training.counting import counting
 from deconfound.training.files import write_json
 
 FOLDER = "refute"
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
     run = RunFolder.open(flags.run)
     recipe = _maker(run, flags, recipe)
     trainer = _trainer(run, recipe) if flags.retrain else None
-    method = _method(run, flags.method)
+    method = run.trained_method(flags.method)
     device = "cpu" if flags.retrain else _device(flags.accelerator)
     model = CausalSegmenter.from_pretrained(run.model_path(method), device)
     pictures = _pictures(run, flags, model, recipe)
@@ -109,27 +110,12 @@ def _trainer(run: RunFolder, recipe: Recipe) -> Trainer:
     return recipe.trainer
 
 
-def _method(run: RunFolder, wanted: str | None) -> str:
-    """Return the method that is meant; the last one that the run names and has trained."""
-    trained = [p.parent.name for p in sorted((run.path / "models").glob("*/config.json"))]
-    if not trained:
-        raise RunFolderError(
-            f"{run.path}: expected a trained model under models/, found none; finish the run first"
-        )
-    if wanted is None:
-        named = [m for m in run.config.get("methods", ()) if m in trained]
-        return str((named or trained)[-1])
-    if wanted not in trained:
-        raise unknown_name(f"method of {run.path}", wanted, trained)
-    return wanted
-
-
 def _pictures(
     run: RunFolder, flags: RefuteFlags, model: CausalSegmenter, recipe: Recipe
 ) -> Pictures:
     """Return the images of the run's held-out site, or those that are asked for."""
     data = flags.data or run.config.get("data") or "rendered"
-    site = flags.site or _held_out(run)
+    site = flags.site or run.held_out()
     size = int(run.config.get("image_size", 96))
     if data == "rendered":
         if flags.bgr:
@@ -144,19 +130,6 @@ def _pictures(
     return stored(path, sites, site, flags.images, size, model)
 
 
-def _held_out(run: RunFolder) -> str | None:
-    """Return the site that training never saw, as far as the run says."""
-    if run.results_path.exists():
-        try:
-            return str(json.loads(run.results_path.read_text(encoding="utf-8"))["held_out"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(
-                f"{run.results_path}: expected the results of a run with `held_out`, could not "
-                f"read it ({error!r}); name the site with --site"
-            ) from error
-    return run.config.get("holdout")
-
-
 def _refuters(run: RunFolder, model: CausalSegmenter, flags: RefuteFlags) -> tuple[Refuter, ...]:
     """Return who is asked; nothing can be said in other words where rows are no words."""
     names = model.dictionary().names
@@ -164,7 +137,7 @@ def _refuters(run: RunFolder, model: CausalSegmenter, flags: RefuteFlags) -> tup
     if flags.vlm and not of_pack:
         raise ConfigurationError(
             f"--vlm {flags.vlm}: expected a dictionary of the pack's own sentences, which a text "
-            f"tower can say otherwise, found one of {', '.join(names)}; leave --vlm out"
+            f"tower can put in other words, found one of {', '.join(names)}; leave --vlm out"
         )
     if not flags.text or not of_pack:
         found = default_refuters(names)
@@ -183,7 +156,7 @@ def _text_tower(name: str, model: CausalSegmenter) -> Encode:
     if said.shape != kept.shape or not torch.allclose(said, kept, atol=1e-3):
         raise ConfigurationError(
             f"--vlm {name}: expected the text tower that the run's model has its prompts from, "
-            f"found one that says otherwise; name that of the run, or give --no-text"
+            f"found another; name that of the run, or give --no-text"
         )
     return encode
 
@@ -197,7 +170,9 @@ def _run_again(
     """Ask about the trained model."""
     subject = InferenceSubject(model, pictures.images, pictures.groups, flags.batch_size)
     seeds = range(flags.seeds)
-    return behind_a_bar(lambda bar: refute(subject, refuters, seeds, bar), len(refuters))
+    return counting(
+        None, "refuters", lambda bar: refute(subject, refuters, seeds, bar), len(refuters)
+    )
 
 
 def _trained_again(
@@ -223,8 +198,8 @@ def _trained_again(
     asked, missing = len(subject.asked), subject.missing
     console.print(
         f"{asked} trainings of {method}, {asked - missing} of them finished, {missing} to make"
-        f"{_pace(run, method, missing)}; each is kept in {ledger.path}, and the same command goes "
-        f"on where this one stops.",
+        f"{_pace(run, method, missing)}; each is kept in {ledger.path}, and the same command "
+        f"resumes where this one stops.",
         highlight=False,
         soft_wrap=True,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ NARROWEST = 1.5
 
 def answer_panels(answers: Sequence[Answer]) -> list[Panel]:
     """Draw those that count in the verdict, those that describe a part, and other scales apart."""
-    asked = [one for one in answers if not math.isnan(one[1].effect)]
+    asked = [one for one in answers if one[1].answered]
     scored = [one for one in asked if one[0].scale == Refuter.scale]
     panels = [
         _dice_panel("Those that decide", [one for one in scored if one[1].decisive]),

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from deconfound.errors import ConfigurationError
+from deconfound.extras import missing_extra
 from deconfound.flags import parse as read
-from deconfound.training.extras import missing_extra
 
 try:
     import tyro
@@ -22,7 +22,7 @@ class RefuteFlags:
     """Is the adjustment of a trained model real?
 
     The models of a run are only run again; ``--retrain`` trains the method again for every
-    dictionary, which answers for the method and is as dear as that many trainings.
+    dictionary, which answers for the method and costs as much as that many trainings.
 
     Attributes:
         run: run folder that `train` made.
@@ -30,7 +30,7 @@ class RefuteFlags:
         data: manifest.csv, or `rendered`; by default the images of the run.
         bgr: sites whose files store blue first; by default those of the run.
         site: which site; by default the run's held-out one.
-        images: at most so many.
+        images: at most this many.
         seeds: draws per refuter, and trainings of each.
         retrain: train again for every dictionary and draw.
         decisive: leave out what describes a part of the dictionary.
@@ -59,32 +59,32 @@ class RefuteFlags:
 
 
 def parse(arguments: Sequence[str], program: str) -> RefuteFlags:
-    """Read the words of the command line; a wrong flag is answered with the near ones, status 2.
+    """Read the command line; a wrong flag exits with status 2 and suggests similar flags.
 
     Args:
         arguments: the words.
         program: what the command is called.
 
     Raises:
-        ConfigurationError: a number below 1, and flags that leave others nothing to say.
+        ConfigurationError: a number below 1, and flags that make others ineffective.
     """
     flags = read(RefuteFlags, arguments, program)
     for name in ("images", "seeds", "batch_size"):
         if getattr(flags, name) < 1:
             flag = "--" + name.replace("_", "-")
             raise ConfigurationError(f"{flag}: expected 1 or more, found {getattr(flags, name)}")
-    _refuse_unheard(flags)
+    _refuse_ignored(flags)
     return flags
 
 
-def _refuse_unheard(flags: RefuteFlags) -> None:
-    """Refuse flags of which another flag hears nothing."""
-    for flag, given, other, unheard in (
+def _refuse_ignored(flags: RefuteFlags) -> None:
+    """Refuse flags that another flag makes ineffective."""
+    for flag, given, other, ignored in (
         ("--vlm", flags.vlm, "--no-text", not flags.text),
         ("--accelerator", flags.accelerator, "--retrain", flags.retrain),
     ):
-        if given and unheard:
+        if given and ignored:
             raise ConfigurationError(
-                f"{flag} {given}: expected no {other}, which leaves nothing for it to say, found "
-                f"both; leave one of them out"
+                f"{flag} {given}: expected no {other}, which makes it ineffective, found both; "
+                f"leave one of them out"
             )

@@ -24,7 +24,7 @@ VIEW = ("outcome", "treatment", "controls")
 
 
 class Ledger:
-    """What every finished training made of the pictures, a line each; a folder for one in work.
+    """What every finished training made of the pictures, a line each; a folder for one in progress.
 
     A training is found by what its scores follow from: the method, the pictures that are scored,
     the numbers of the dictionary, the repetition, and what else was changed. Its settings and
@@ -46,7 +46,7 @@ class Ledger:
         self._looks = self._read()
 
     def name(self, training: Training) -> str:
-        """Return by what a training is found."""
+        """Return the key of a training."""
         parts: tuple[Any, ...] = (
             *(self.method, self._pictures, numbers(training.confounders), training.seed),
             *changes(training).items(),
@@ -76,7 +76,7 @@ class Ledger:
             RunFolderError: the folder cannot be written.
         """
         folder = self.work(name)
-        busy = f"{folder}: another command is at it; waiting"
+        busy = f"{folder}: another command is at work on it; waiting"
         with locked(folder.with_suffix(".lock"), lambda: say(busy)):
             self._looks |= self._read()
             yield

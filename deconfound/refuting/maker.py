@@ -20,7 +20,7 @@ def sign(run: RunFolder, package: str) -> None:
     """Say in a run's folder who makes it.
 
     Args:
-        run: that is begun, or gone on with.
+        run: that is begun, or resumed.
         package: of the recipe, importable; its module ``refute`` offers ``RECIPE``, a `Recipe`.
 
     Raises:

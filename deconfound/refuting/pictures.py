@@ -75,7 +75,7 @@ def stored(
         path: manifest or folder, for messages.
         sites: what is there.
         name: of the site; None is the last.
-        count: at most so many, evenly from the whole site.
+        count: at most this many, evenly from the whole site.
         size: pixels along each side.
         model: which decides about classes.
 

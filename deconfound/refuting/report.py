@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from deconfound.diagnostics.refuters.base import Refutation, Refuter
 from deconfound.refuting.findings import Findings
-from deconfound.refuting.reading import reading
+from deconfound.refuting.prose import reading
 from deconfound.training.files import unwritable, write_text
 from deconfound.training.report.page import fill
+from deconfound.training.table import signed
 
 
 def write_report(path: Path, found: Findings, command: str) -> Path:
@@ -28,7 +29,7 @@ def write_report(path: Path, found: Findings, command: str) -> Path:
     from deconfound.refuting.figures import answer_panels
 
     decisive = [answer for _, answer in found.answers if answer.decisive]
-    asked = [answer for answer in decisive if not math.isnan(answer.effect)]
+    asked = [answer for answer in decisive if answer.answered]
     values = {
         "found": found,
         "counts": {
@@ -51,24 +52,19 @@ def write_report(path: Path, found: Findings, command: str) -> Path:
 
 def _row(refuter: Refuter, answer: Refutation) -> dict[str, Any]:
     """Lay one refuter out; effects on the scale of the score are points, others as they are."""
-    usual, asked = refuter.scale == Refuter.scale, not math.isnan(answer.effect)
-    show = _points if usual else _plain
+    usual = refuter.scale == Refuter.scale
+    show = partial(signed, digits=2) if usual else _plain
     return {
         "name": answer.name,
         "asks": refuter.asks,
-        "scale": "" if usual or not asked else refuter.scale,
+        "scale": "" if usual or not answer.answered else refuter.scale,
         "decisive": answer.decisive,
-        "asked": asked,
-        "effect": show(answer.effect) if asked else "",
-        "interval": f"{show(answer.low)} to {show(answer.high)}" if asked else "",
+        "asked": answer.answered,
+        "effect": show(answer.effect) if answer.answered else "",
+        "interval": f"{show(answer.low)} to {show(answer.high)}" if answer.answered else "",
         "verdict": answer.verdict,
         "reason": answer.reason,
     }
-
-
-def _points(share: float) -> str:
-    points = round(100 * share, 2)
-    return f"{points:+.2f}".replace("-", "−") if points else "0.00"
 
 
 def _plain(value: float) -> str:

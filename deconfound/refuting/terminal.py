@@ -1,29 +1,11 @@
-"""What ``deconfound refute`` says in a terminal: a bar, and the table."""
+"""What ``deconfound refute`` says in a terminal: the table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from deconfound.diagnostics.refuters.base import Refuter
 from deconfound.refuting.findings import Findings
-from deconfound.training.extras import missing_extra
-
-T = TypeVar("T")
-
-
-def behind_a_bar(work: Callable[[Callable[[int, int], None]], T], total: int) -> T:
-    """Do work that reports (done, total), with the time that is left on standard error."""
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-    except ImportError as error:
-        raise missing_extra("rich", "deconfound refute") from error
-    columns = ("refuters", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        return work(lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def show(found: Findings, page: Path) -> None:
@@ -39,13 +21,12 @@ def show(found: Findings, page: Path) -> None:
     for column in ("refuter", "effect", "95 % interval", "verdict"):
         table.add_column(column, justify="right" if column == "effect" else "left")
     for refuter, one in found.answers:
-        asked = one.effect == one.effect
-        interval = f"{one.low:+.4f} … {one.high:+.4f}" if asked else ""
+        interval = f"{one.low:+.4f} … {one.high:+.4f}" if one.answered else ""
         colour = colours[one.verdict]
         name = one.name if one.decisive else f"  {one.name}"
         if refuter.scale != Refuter.scale:
             name += f" ({refuter.scale})"
-        effect = f"{one.effect:+.4f}" if asked else "–"
+        effect = f"{one.effect:+.4f}" if one.answered else "–"
         table.add_row(name, effect, interval, f"[{colour}]{one.verdict}[/{colour}]")
     out = Console()
     out.print(table)

@@ -6,9 +6,9 @@ one. Third-party packages add theirs through the entry-point group ``deconfound.
 
 from deconfound.rivals.base import TRIALS, Rival, rivals
 from deconfound.rivals.biomedcoop import BiomedCoOp
+from deconfound.rivals.clipseg_film import ClipSegFiLM
 from deconfound.rivals.dann import DANN
 from deconfound.rivals.decoupling import Decoupling
-from deconfound.rivals.film_decoder import ClipSegFiLM
 from deconfound.rivals.group_dro import GroupDRO
 from deconfound.rivals.mixstyle import MixStyle
 from deconfound.rivals.plain import Plain

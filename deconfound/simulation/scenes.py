@@ -84,7 +84,7 @@ class Scenes:
         if ((class_index < -1) | (class_index >= len(CLASSES))).any():
             raise ConfigurationError(
                 f"Scenes.sample: classes are -1 (healthy) to {len(CLASSES) - 1}, "
-                f"found {class_index.min().item()} to {class_index.max().item()}; mend class_index"
+                f"found {class_index.min().item()} to {class_index.max().item()}; fix class_index"
             )
         patients = [index // IMAGES_PER_PATIENT for index in indices]
         shared = uniforms(seed, patients, f"{site.name}/patient", len(PATIENT))

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from deconfound.evaluating import evaluating
+from deconfound.extras import missing_extra
 from deconfound.overlap import per_image_scores, predicted_mask
 from deconfound.study.surface import surface_scores
 from deconfound.training.distributed import Fabric, gather_counts
 from deconfound.training.evaluation import predictions
-from deconfound.training.extras import missing_extra
 from deconfound.training.loading import ImageDataset, require_images
 from deconfound.training.metrics import SegmentationMetrics
 

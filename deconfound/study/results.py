@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deconfound.errors import DataError
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 from deconfound.training.files import write_atomically
 
 if TYPE_CHECKING:

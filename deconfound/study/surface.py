@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from deconfound.errors import ConfigurationError, ShapeError
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 
 
 def surface_scores(

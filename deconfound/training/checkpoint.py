@@ -84,7 +84,7 @@ def load_state(
     tensors, header = _read(path)
     if "settings" not in header:
         raise RunFolderError(
-            f"{path}: expected a state to go on from, found weights alone; restore the file, or "
+            f"{path}: expected a state to resume from, found weights alone; restore the file, or "
             f"delete {path.parent} to train this method from its first epoch"
         )
     number = "number of processes"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from deconfound.errors import ConfigurationError, DeconfoundError
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 from deconfound.training.settings import TrainingSettings
 
 try:

@@ -32,7 +32,7 @@ from deconfound.training.loading import (
     training_order,
 )
 from deconfound.training.objective import Objective, adamw
-from deconfound.training.progress import Silent, Watcher
+from deconfound.training.progress import Watcher
 from deconfound.training.run_folder import RunFolder
 from deconfound.training.schedule import learning_rate_factor
 from deconfound.training.settings import TrainingSettings
@@ -93,7 +93,7 @@ def fit(
     fabric = fabric or launch(settings)
     require_images(train_set, "training", at_least=fabric.world_size)
     require_images(val_set, "validation")
-    was_training, watcher = model.training, progress or Silent()
+    was_training, watcher = model.training, progress or Watcher()
     try:
         with deterministic(settings.deterministic):
             loop = _Loop(

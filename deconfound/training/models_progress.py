@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from deconfound.training.extras import missing_extra
-from deconfound.training.history import EpochRecord
+from deconfound.extras import missing_extra
+from deconfound.training.progress import Watcher
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,8 +19,8 @@ REMEMBERED = 24 * 3600.0
 """Seconds of progress that the remaining time is told from: a job alone can take hours."""
 
 
-class ModelsProgress:
-    """Tells how far all models are, and how long the rest takes; see `training.Watcher`.
+class ModelsProgress(Watcher):
+    """Tells how far all models are, and how long the rest takes.
 
     Args:
         models: how many there are to train, those that are finished left out.
@@ -51,12 +50,7 @@ class ModelsProgress:
         self.bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.bar.stop()
 
     def expect(self, models: int) -> None:
@@ -73,12 +67,6 @@ class ModelsProgress:
         """Some images are done."""
         self.share = min(self.share + images * self.per_step, 0.99)
         self.bar.update(self.task, completed=self.done + self.share)
-
-    def epoch(self, record: EpochRecord) -> None:
-        """An epoch is done; the bar knows already."""
-
-    def end(self) -> None:
-        """Training ended; scoring is left."""
 
     def finished(self, line: str) -> None:
         """A model is trained and scored, as ``line`` tells."""

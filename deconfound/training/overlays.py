@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from deconfound.errors import ShapeError
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 
 #: Contour colours by role, RGB.
 TRUTH = (240, 228, 66)
@@ -22,6 +22,11 @@ PALETTE = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (240, 
 EDGE = (20, 20, 24)
 
 Colour = tuple[int, int, int]
+
+
+def hex_of(colour: Colour) -> str:
+    """Return a colour as pages and drawings name it: ``#56b4e9``."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
 def to_picture(image: np.ndarray, size: tuple[int, int] | None = None) -> Image.Image:

@@ -26,12 +26,12 @@ adjusting/<method>.json            what the adjustment read in the training imag
                                    step: a weight for each image, the share of transplanted lesions
 models/<method>/                   the trained model: weights (safetensors), prompts, configuration
 checkpoints/<method>/last.safetensors
-                                   everything needed to go on after the last finished epoch
+                                   everything needed to resume after the last finished epoch
 checkpoints/<method>/best.safetensors
                                    weights of the best epoch, by validation Dice
-refute/                            record and page of `deconfound refute`, once it was asked
+refute/                            record and page of `deconfound refute`, once it was run
 
-A killed run goes on where it stopped when the same command is given again with
+A killed run resumes where it stopped when the same command is given again with
 --out THIS FOLDER --resume. Checkpoints hold the whole model, parts that are not trained included.
 Names that begin with a dot and end in .partial are unfinished writes; they can be deleted.
 """
@@ -48,7 +48,7 @@ def refuse_occupied(path: Path) -> None:
         what = "a folder that is not empty" if os.path.isdir(path) else "a file"
         raise RunFolderError(
             f"{path}: expected a new folder for the run, found {what}; choose another --out, "
-            f"or --resume to go on with the run in it"
+            f"or --resume to continue the run in it"
         )
     for parent in path.parents:
         if os.path.isfile(parent):
@@ -79,7 +79,7 @@ def refuse_nothing(path: Path) -> None:
     """
     if not os.path.exists(path) or is_empty(path):
         raise RunFolderError(
-            f"--resume: expected the run to go on with at {path}, found none; leave --resume out "
+            f"--resume: expected a run to resume at {path}, found none; leave --resume out "
             f"to start it"
         )
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 from deconfound.training.history import EpochRecord
 from deconfound.training.processes import is_main_process
 
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
-class Watcher(Protocol):
-    """Whoever wants to be told how training goes."""
+class Watcher:
+    """Is told how training goes, and tells nobody; subclasses do."""
 
     def begin(self, method: str, epochs: int, epochs_done: int, images: int) -> None:
         """Training starts; ``images`` is the number per epoch, over all processes."""
@@ -31,23 +30,7 @@ class Watcher(Protocol):
         """Training ended, also by an error."""
 
 
-class Silent:
-    """Tells nobody."""
-
-    def begin(self, method: str, epochs: int, epochs_done: int, images: int) -> None:
-        """See :class:`Watcher`."""
-
-    def step(self, images: int, loss: float) -> None:
-        """See :class:`Watcher`."""
-
-    def epoch(self, record: EpochRecord) -> None:
-        """See :class:`Watcher`."""
-
-    def end(self) -> None:
-        """See :class:`Watcher`."""
-
-
-class TrainingProgress:
+class TrainingProgress(Watcher):
     """Live bar with rate, remaining time, loss and validation Dice; plain lines off a terminal.
 
     Args:
@@ -68,12 +51,7 @@ class TrainingProgress:
     def __enter__(self) -> TrainingProgress:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.end()
 
     def begin(self, method: str, epochs: int, epochs_done: int, images: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deconfound.dictionaries.prior import as_prior
 from deconfound.dictionaries.words import in_words
 from deconfound.evaluating import evaluating
 from deconfound.training.loading import ImageDataset
@@ -30,9 +31,8 @@ def named_confounders(model: Any) -> Confounders:
         model: a :class:`~deconfound.CausalSegmenter`.
     """
     if not in_words(model.dictionary):
-        embeddings = model.prompts.confounders.cpu()
-        uniform = torch.full_like(embeddings[:, 0], 1 / len(embeddings))
-        return Confounders(embeddings, uniform, model.pack.confounder_names)
+        names = model.pack.confounder_names
+        return Confounders(model.prompts.confounders.cpu(), as_prior(None, names), names)
     z = model.dictionary()
     return Confounders(z.embeddings.detach().cpu(), z.prior.detach().cpu(), z.names)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deconfound.errors import RunFolderError
+from deconfound.errors import RunFolderError, unknown_name
 from deconfound.training.files import unwritable, write_json, write_text
 from deconfound.training.placing import build, refuse_nothing, refuse_occupied, refuse_unwritable
 from deconfound.training.processes import is_main_process
@@ -151,6 +151,50 @@ class RunFolder:
     def model_path(self, method: str) -> Path:
         """Return the folder for ``save_pretrained`` of one method."""
         return self.path / "models" / method
+
+    def trained_methods(self) -> list[str]:
+        """Return the methods whose model is finished, in the order of training.
+
+        Raises:
+            RunFolderError: there is none.
+        """
+        saved = [file.parent.name for file in sorted(self.path.glob("models/*/config.json"))]
+        if not saved:
+            raise RunFolderError(
+                f"{self.path}: expected a trained model under models/, found none; finish the run "
+                f"with train --out {self.path} --resume"
+            )
+        return [method for method in self.config.get("methods", ()) if method in saved] or saved
+
+    def trained_method(self, wanted: str | None = None) -> str:
+        """Return the trained method that is meant, by default the last one.
+
+        Raises:
+            RunFolderError: no model is finished.
+            UnknownNameError: that of the method that is wanted is not.
+        """
+        methods = self.trained_methods()
+        method = wanted or methods[-1]
+        if method not in methods:
+            raise unknown_name(f"method of {self.path}", method, methods)
+        return method
+
+    def held_out(self) -> str | None:
+        """Return the site that training never saw, as far as the run got to say so.
+
+        Raises:
+            RunFolderError: ``results.json`` cannot be read.
+        """
+        if not self.results_path.exists():
+            return self.config.get("holdout")
+        try:
+            return str(json.loads(self.results_path.read_text(encoding="utf-8"))["held_out"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(
+                f"{self.results_path}: expected the results of a run, could not read them "
+                f"({error!r}); remove the file, or finish the run with train --out {self.path} "
+                f"--resume"
+            ) from error
 
     def last_checkpoint(self, method: str) -> Path:
         """Return where the state after the last finished epoch is kept."""

@@ -1,4 +1,4 @@
-"""One folder, one set of settings: what is gone on with is what was begun."""
+"""One folder, one set of settings: a run is resumed with the settings it began with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def refuse_other_settings(
 
     Args:
         folder: for the error.
-        what: what is gone on with, in words ("run that is resumed").
+        what: what is resumed, in words ("run that is resumed").
         then: settings that it was begun with, JSON-like.
         now: settings that are given.
         may_differ: names of settings that are not compared; all are by default.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 from deconfound.training.metrics import MethodResult, Scores, ScoresRow
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ def difference(first: ScoresRow | None, second: ScoresRow | None) -> str:
     return signed(second.mean.dice - first.mean.dice)
 
 
-def signed(difference: float) -> str:
+def signed(difference: float, digits: int = 1) -> str:
     """Write a difference of shares in points: ``+1.2``, ``−0.4``, ``0.0``."""
-    points = round(100 * difference, 1)
-    return f"{points:+.1f}".replace("-", "−") if points else "0.0"
+    points = round(100 * difference, digits)
+    return f"{points:+.{digits}f}".replace("-", "−") if points else f"{0:.{digits}f}"
 
 
 def results_json(results: Sequence[MethodResult]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from deconfound.cli import run
 from deconfound.errors import unknown_name
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 
 COMMANDS = {
     "train": "train the methods on all sites but one, and report on that one",

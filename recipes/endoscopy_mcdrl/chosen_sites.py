@@ -28,7 +28,7 @@ def chosen_sites(sites: Sequence[S], asked: Sequence[str]) -> list[S]:
 
     Raises:
         UnknownNameError: a name that is no site's.
-        ConfigurationError: one site alone, of which none can be held out.
+        ConfigurationError: only one site, so none can be held out.
     """
     known = {site.name.lower(): site for site in sites}
     for name in asked:

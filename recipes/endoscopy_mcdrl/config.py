@@ -31,7 +31,7 @@ class RecipeConfig(Settings, TrainingSettings, AdjustmentSettings):
         sites: names of the sites that take part; all by default.
         holdout: the site that training never sees; without it, the last one of them.
         out: run folder to make; without it, a new one under runs/.
-        resume: go on in the run folder ``out`` where it stopped.
+        resume: continue the run in the folder ``out`` where it stopped.
         vlm: vision-language model: mini, ARCHITECTURE/TAG of open_clip, or a path of weights.
         decoder: segmentation-models-pytorch architecture.
         pack: prompt pack, by name or path.

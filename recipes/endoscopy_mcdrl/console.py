@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from deconfound.training import is_main_process
 from deconfound.training.reading import Watch
 
 from .readers import Ignored
-
-T = TypeVar("T")
 
 
 def note(console: Console, text: str) -> None:
@@ -32,12 +25,3 @@ def note_ignored(console: Console, ignored: Ignored) -> None:
 def beginning_at(progress: Watch, before: int, total: int) -> Watch:
     """Return the progress of one part of several: ``before`` were done, of ``total`` in all."""
     return lambda done, _: progress(before + done, total)
-
-
-def counting(console: Console, what: str, work: Callable[[Watch], T]) -> T:
-    """Do work that reports (done, total) behind a bar with the remaining time."""
-    remaining = TimeRemainingColumn(compact=True)
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), remaining)
-    with Bar(*columns, console=console, transient=True, disable=not is_main_process()) as bar:
-        task = bar.add_task(what, total=None)
-        return work(lambda done, total: bar.update(task, completed=done, total=total))

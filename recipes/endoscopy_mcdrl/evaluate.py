@@ -12,7 +12,6 @@ import tyro
 from rich.console import Console
 
 from deconfound import CausalSegmenter
-from deconfound.errors import RunFolderError
 from deconfound.training import (
     MethodResult,
     RunFolder,
@@ -21,10 +20,11 @@ from deconfound.training import (
     results_json,
     results_table,
 )
+from deconfound.training.counting import counting
 
 from .cohort import target_alone
 from .config import RecipeConfig, build
-from .console import counting, note_ignored
+from .console import note_ignored
 from .flags import parse
 from .methods import title_of
 
@@ -59,9 +59,9 @@ def main(arguments: Sequence[str]) -> None:
     """Evaluate as the flags say."""
     flags = parse(EvaluateFlags, arguments, "evaluate")
     run = RunFolder.open(flags.run)
-    models = {m: CausalSegmenter.from_pretrained(run.model_path(m)) for m in trained_methods(run)}
-    pack = next(iter(models.values())).pack
     settings = settings_of(run)
+    models = {m: CausalSegmenter.from_pretrained(run.model_path(m)) for m in run.trained_methods()}
+    pack = next(iter(models.values())).pack
     config = _as_flagged(settings, flags)
     console = Console(stderr=True)
     images, site, sites, ignored = counting(
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str]) -> None:
         for method, model in models.items()
     ]
     same = flags.data in (None, settings.data)
-    held_out = _held_out(run) or sites[-1]  # by default the last one found
+    held_out = run.held_out() or sites[-1]  # by default the last one found
     seen = site.lower() != held_out.lower() if same else _seen_elsewhere(settings)
     if flags.json:
         told = {"site": site, "seen_in_training": seen, **results_json(results)}
@@ -110,30 +110,6 @@ def _as_flagged(config: RecipeConfig, flags: EvaluateFlags) -> RecipeConfig:
     return build({**config.model_dump(), **changed}, "evaluate")
 
 
-def _held_out(run: RunFolder) -> str | None:
-    """Return the site that the run's training never saw, as far as the run got to say so."""
-    if not run.results_path.exists():
-        return settings_of(run).holdout
-    try:
-        return str(json.loads(run.results_path.read_text(encoding="utf-8"))["held_out"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(
-            f"{run.results_path}: expected the results of a run, could not read them ({error!r}); "
-            f"remove the file, or finish the run with train --out {run.path} --resume"
-        ) from error
-
-
 def settings_of(run: RunFolder) -> RecipeConfig:
     """Return the configuration of a run."""
     return build(run.config, f"{run.path / 'config.json'}")
-
-
-def trained_methods(run: RunFolder) -> list:
-    """Return the methods whose model the run has finished, in the order of training."""
-    methods = [m for m in settings_of(run).methods if (run.model_path(m) / "config.json").is_file()]
-    if not methods:
-        raise RunFolderError(
-            f"{run.path}: expected a trained model under models/, found none; finish the run with "
-            f"train --out {run.path} --resume"
-        )
-    return methods

@@ -214,7 +214,7 @@ def build_training(
     fabric: Fabric,
     setting: Setting | None = None,
 ) -> ModelTraining:
-    """Return the training of one method's model on a cohort, to be gone on with in ``run``."""
+    """Return the training of one method's model on a cohort, resumed if ``run`` has begun it."""
     return ModelTraining(
         model,
         build_criterion(method, config, model, cohort, setting, fabric.world_size),

@@ -43,7 +43,7 @@ def gallery(
         config: settings of the run.
         cohort: the images.
         pack: names classes.
-        results: scores, in the same order; the last method's are gone by.
+        results: scores, in the same order; examples are ordered by the last method's.
     """
     rows = _spread(results[-1], SHOWN)
     batch = default_collate([cohort.target[row] for row in rows])

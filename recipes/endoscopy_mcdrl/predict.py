@@ -16,15 +16,15 @@ from rich.console import Console
 
 from deconfound import CausalSegmenter
 from deconfound.data import read_image
-from deconfound.errors import DataError, unknown_name
+from deconfound.errors import DataError
 from deconfound.files import write_whole
 from deconfound.overlap import predicted_mask
 from deconfound.training import RunFolder
+from deconfound.training.counting import counting
 from deconfound.training.overlays import draw_fill, to_picture
 from deconfound.training.reading import Watch
 
-from .console import counting
-from .evaluate import settings_of, trained_methods
+from .evaluate import settings_of
 from .flags import parse
 
 
@@ -59,12 +59,8 @@ def main(arguments: Sequence[str]) -> None:
     if not flags.images:
         raise DataError("predict: expected at least one image, found none; name the files")
     run = RunFolder.open(flags.run)
-    methods = trained_methods(run)
-    method = flags.method or methods[-1]
-    if method not in methods:
-        raise unknown_name("method of this run", method, methods)
     side = settings_of(run).image_size
-    model = CausalSegmenter.from_pretrained(run.model_path(method))
+    model = CausalSegmenter.from_pretrained(run.model_path(run.trained_method(flags.method)))
     targets = _targets(flags)
     for path in flags.images:  # looked at one by one: all of them may not fit into memory
         read_image(path, flags.channel_order)

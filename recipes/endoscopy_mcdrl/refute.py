@@ -20,13 +20,13 @@ from deconfound.interventions import LeaceIntervention
 from deconfound.refuting import command
 from deconfound.refuting.recipe import Recipe, Train
 from deconfound.training import RunFolder, launch
+from deconfound.training.counting import counting
 from deconfound.training.loading import ImageDataset
 from deconfound.training.progress import Watcher
 from deconfound.training.settings import HARMLESS
 
 from .cohort import Cohort, assemble
 from .config import RecipeConfig
-from .console import counting
 from .evaluate import settings_of
 from .methods import build_model, build_training
 from .readers import discover

@@ -14,10 +14,11 @@ from rich.console import Console
 from deconfound import CausalSegmenter
 from deconfound.errors import DataError, RunFolderError
 from deconfound.training import History, MethodResult, RunFolder
+from deconfound.training.counting import counting
 
 from .cohort import Cohort, assemble
 from .config import RecipeConfig
-from .console import counting, note_ignored
+from .console import note_ignored
 from .evaluate import settings_of
 from .flags import parse
 from .methods import title_of

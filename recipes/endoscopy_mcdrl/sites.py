@@ -26,10 +26,11 @@ from deconfound.data import (
 from deconfound.data.duplicates import BITS
 from deconfound.errors import ConfigurationError
 from deconfound.settings import Settings
+from deconfound.training.counting import counting
 from deconfound.training.reading import Watch
 
 from .config import RecipeConfig
-from .console import beginning_at, counting
+from .console import beginning_at
 from .flags import parse
 from .readers import Survey, survey
 
@@ -46,10 +47,10 @@ class SitesFlags(Settings):
     Attributes:
         data: folder with the datasets as released, or a manifest.csv.
         check: compare every image with every other, and say which near-duplicates and patients
-            cross from one group, site, or side of a split into another; leave with status 1 if
+            cross from one group, site, or side of a split into another; exit with status 1 if
             there are any, or a problem with a file.
         seed: of the first split that is looked at.
-        seeds: how many splits are, counted up from --seed.
+        seeds: how many splits are looked at, counted up from --seed.
         validation_share: of these splits.
         bgr: names of the sites whose files store blue first.
         json_output: print everything as JSON (--json).

@@ -23,12 +23,13 @@ from deconfound.training import (
     results_json,
     results_table,
 )
+from deconfound.training.counting import counting
 from deconfound.training.distributed import Fabric, by_the_first
 from deconfound.training.settings import HARMLESS
 
 from .cohort import Cohort, assemble
 from .config import RecipeConfig
-from .console import counting, note, note_ignored
+from .console import note, note_ignored
 from .flags import parse_config
 from .methods import build_model, build_training, intervenes, require_methods, title_of
 from .parts import require_parts
@@ -115,7 +116,7 @@ def _place(config: RecipeConfig) -> Path:
     if config.out is not None:
         return config.out
     if config.resume:
-        raise ConfigurationError("--resume: expected --out with the run to go on with, found none")
+        raise ConfigurationError("--resume: expected --out with a run to resume, found none")
     return Path("runs") / f"endoscopy_mcdrl-{datetime.now():%Y%m%d-%H%M%S}"
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from deconfound.cli import run
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

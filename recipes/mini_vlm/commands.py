@@ -18,7 +18,7 @@ class Train:
 
     Attributes:
         settings: what decides the weights.
-        run: folder of the run; one that was stopped goes on there.
+        run: folder of the run; one that was stopped is resumed there.
         out: where the model is written; by default RUN/model.
         threads: of each process; by default 1 if there are several.
     """

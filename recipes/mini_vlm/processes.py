@@ -47,7 +47,7 @@ def launch(
         if isinstance(failed, ProcessExitedException):
             raise RunFolderError(
                 f"{run}: expected every process to finish, found that {failed}; the same command "
-                f"goes on from the last checkpoint"
+                f"resumes from the last checkpoint"
             ) from failed
         raise
 

@@ -6,7 +6,7 @@ import pytest
 
 from deconfound.benchmark import BenchmarkSettings, Cell, Outcome
 from deconfound.benchmark.apart import apart
-from deconfound.benchmark.reading import reading
+from deconfound.benchmark.prose import reading
 from deconfound.benchmark.report import write_report
 from deconfound.benchmark.summary import shares_of
 from deconfound.benchmark.written import summary_of

@@ -10,7 +10,7 @@ import pytest
 
 from deconfound.benchmark import BenchmarkSettings, Cell, Outcome, closed_share
 from deconfound.benchmark.axes import along_axes
-from deconfound.benchmark.reading import percent
+from deconfound.benchmark.prose import percent
 from deconfound.benchmark.report import write_report
 from deconfound.benchmark.written import summary_of
 from tests.benchmark.outcomes import outcome, three

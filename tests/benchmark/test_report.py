@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deconfound.benchmark import BenchmarkSettings, Cell, closed_share
-from deconfound.benchmark.reading import percent, points, reading
+from deconfound.benchmark.prose import percent, points, reading
 from deconfound.benchmark.report import write_report
 from deconfound.benchmark.rows import rows_of
 from deconfound.benchmark.summary import Estimate, shares_of

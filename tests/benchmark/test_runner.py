@@ -17,7 +17,7 @@ from deconfound.benchmark.named import NAMED
 from deconfound.benchmark.runner import run_cell, run_cells
 from deconfound.errors import DeconfoundError, RunFolderError
 from deconfound.training.history import EpochRecord
-from deconfound.training.progress import Silent
+from deconfound.training.progress import Watcher
 from tests.benchmark.outcomes import outcome
 
 TINY = BenchmarkSettings(images=50, test_images=20, image_size=64, epochs=1)
@@ -29,7 +29,7 @@ class Killed(Exception):
     """What stands for a kill."""
 
 
-class KilledAfter(Silent):
+class KilledAfter(Watcher):
     """Lets some epochs be finished."""
 
     def __init__(self, epochs: int) -> None:
@@ -57,14 +57,14 @@ def without_time(found: Outcome) -> dict:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Outcome:
     """The cell as it ends when nobody kills it."""
-    return run_cell(CELL, SMALL, tmp_path_factory.mktemp("whole") / "work", Silent())
+    return run_cell(CELL, SMALL, tmp_path_factory.mktemp("whole") / "work", Watcher())
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_a_killed_cell_goes_on_to_the_same_end(tmp_path: Path, epochs: int, whole: Outcome) -> None:
     with pytest.raises(Killed):
         run_cell(CELL, SMALL, tmp_path / "cut", KilledAfter(epochs))
-    resumed = run_cell(CELL, SMALL, tmp_path / "cut", Silent())
+    resumed = run_cell(CELL, SMALL, tmp_path / "cut", Watcher())
     assert without_time(resumed) == without_time(whole)
 
 
@@ -72,7 +72,7 @@ def test_finished_cells_are_not_trained_again(tmp_path: Path, monkeypatch) -> No
     cells = [Cell("renderable", "plain"), CELL, Cell("mixed", "plain")]
     trained: list[Cell] = []
 
-    def train(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Silent):
+    def train(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Watcher):
         trained.append(cell)
         folder.mkdir(parents=True, exist_ok=True)
         if trained.count(CELL) == 1 and cell == CELL:
@@ -81,11 +81,11 @@ def test_finished_cells_are_not_trained_again(tmp_path: Path, monkeypatch) -> No
 
     monkeypatch.setattr(runner_module, "run_cell", train)
     with pytest.raises(Killed):
-        run_cells(cells, SMALL, tmp_path, Silent())
-    found = run_cells(cells, SMALL, tmp_path, Silent())
+        run_cells(cells, SMALL, tmp_path, Watcher())
+    found = run_cells(cells, SMALL, tmp_path, Watcher())
     assert [each.cell for each in found] == cells
     assert trained == [cells[0], CELL, CELL, cells[2]]
-    assert run_cells(cells, SMALL, tmp_path, Silent()) == found
+    assert run_cells(cells, SMALL, tmp_path, Watcher()) == found
     assert len(trained) == 4
     assert not (tmp_path / "work").exists()
 
@@ -96,7 +96,7 @@ def test_a_kill_before_a_line_is_written_costs_no_training(tmp_path: Path, monke
 
     monkeypatch.setattr(Ledger, "append", die)
     with pytest.raises(Killed):
-        run_cells([CELL], TINY, tmp_path, Silent())
+        run_cells([CELL], TINY, tmp_path, Watcher())
     monkeypatch.undo()
     watcher = KilledAfter(1)
     run_cells([CELL], TINY, tmp_path, watcher)
@@ -109,7 +109,7 @@ def test_what_another_list_of_methods_began_is_left_to_it(tmp_path: Path) -> Non
     begun.touch()
     plain = outcome("plain", 0.5)
     Ledger(tmp_path).append(plain)
-    assert run_cells([plain.cell], SMALL, tmp_path, Silent()) == [plain]
+    assert run_cells([plain.cell], SMALL, tmp_path, Watcher()) == [plain]
     assert begun.exists()
 
 
@@ -118,13 +118,13 @@ def test_two_commands_are_not_at_work_in_one_folder(tmp_path: Path) -> None:
         Ledger(tmp_path).alone(),
         pytest.raises(RunFolderError, match="expected no other command at work there, found one"),
     ):
-        run_cells([CELL], SMALL, tmp_path, Silent())
+        run_cells([CELL], SMALL, tmp_path, Watcher())
 
 
 def test_side_by_side_cells_come_to_the_same(tmp_path: Path, whole: Outcome) -> None:
     """Whether they are begun there, were cut off or are finished."""
     finished, begun = outcome("mcdrl", 0.5, world="mixed"), Cell("mixed", "plain")
-    alone = run_cell(begun, SMALL, tmp_path / "one", Silent())
+    alone = run_cell(begun, SMALL, tmp_path / "one", Watcher())
     (tmp_path / "two").mkdir()
     Ledger(tmp_path / "two").append(finished)
     with pytest.raises(Killed):
@@ -132,7 +132,7 @@ def test_side_by_side_cells_come_to_the_same(tmp_path: Path, whole: Outcome) -> 
     told: list[Cell] = []
     two = SMALL.model_copy(update={"jobs": 2})
     cells = [CELL, finished.cell, begun]
-    both = run_cells(cells, two, tmp_path / "two", Silent(), lambda one: told.append(one.cell))
+    both = run_cells(cells, two, tmp_path / "two", Watcher(), lambda one: told.append(one.cell))
     expected = (whole, finished, alone)
     assert [*map(without_time, both)] == [*map(without_time, expected)]
     lines = Ledger(tmp_path / "two").outcomes()
@@ -147,7 +147,7 @@ def test_side_by_side_an_error_is_the_same_sentence_and_loses_nothing(tmp_path: 
         some = TINY.model_copy(update={"jobs": jobs})
         Ledger(tmp_path).append(kept := outcome("mcdrl", 0.5, seed=jobs))
         with pytest.raises(DeconfoundError) as caught:
-            run_cells([kept.cell, wrong, Cell("mixed", "plain")], some, tmp_path, Silent())
+            run_cells([kept.cell, wrong, Cell("mixed", "plain")], some, tmp_path, Watcher())
         sentences.append((type(caught.value), str(caught.value)))
         assert kept in Ledger(tmp_path).outcomes()
     assert sentences[0] == sentences[1]
@@ -157,7 +157,7 @@ def test_side_by_side_an_error_is_the_same_sentence_and_loses_nothing(tmp_path: 
 @pytest.mark.parametrize("method", sorted(NAMED))  # test_sums.py trains every part
 def test_every_method_trains(tmp_path: Path, method: str) -> None:
     short = SMALL.model_copy(update={"epochs": 1, "image_size": 64})
-    found = run_cell(Cell("mixed", method), short, tmp_path / "work", Silent())
+    found = run_cell(Cell("mixed", method), short, tmp_path / "work", Watcher())
     dice = (found.observational, found.interventional, found.reversed)
     assert all(0 <= each <= 1 for each in dice)
     assert sum(count for row in found.table.values() for _, count in row.values()) == 20

@@ -86,14 +86,12 @@ def test_an_error_comes_as_it_was_raised_and_what_ended_well_is_told() -> None:
 
 
 def test_a_process_that_dies_is_one_sentence() -> None:
-    with pytest.raises(
-        DeconfoundError, match=r"2 jobs: expected .* one had died or .* fewer --jobs"
-    ):
+    with pytest.raises(DeconfoundError, match=r"2 jobs: expected .* one died or .* fewer --jobs"):
         side_by_side(jobs.die, [1, 1, 1], 2, print)
 
 
 def test_an_accelerator_without_memory_is_one_sentence() -> None:
-    with pytest.raises(DeconfoundError, match=r"2 jobs: expected .* no memory left; .* --jobs"):
+    with pytest.raises(DeconfoundError, match=r"2 jobs: expected .* out of memory; .* --jobs"):
         side_by_side(jobs.run_out_of_memory, [1, 1], 2, print)
 
 

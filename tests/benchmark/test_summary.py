@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deconfound.benchmark.cells import PLAIN, Cell, Outcome
-from deconfound.benchmark.reading import reading
+from deconfound.benchmark.prose import reading
 from deconfound.benchmark.summary import (
     Estimate,
     closed_share,

@@ -19,7 +19,7 @@ from deconfound.dictionaries import dictionaries
 from deconfound.errors import ConfigurationError, UnknownNameError
 from deconfound.estimators import estimators
 from deconfound.training.adjustment import AdjustmentSettings
-from deconfound.training.progress import Silent
+from deconfound.training.progress import Watcher
 
 OFF = AdjustmentSettings.off()
 DOCS = Path(__file__).parents[2] / "docs" / "benchmark.md"
@@ -176,7 +176,7 @@ def test_the_sums_that_are_trained_have_every_part() -> None:
 def test_every_part_trains(tmp_path: Path, name: str) -> None:
     small = BenchmarkSettings(images=50, test_images=20, image_size=64, epochs=1)
     cell = Cell("mixed", name, size=3)
-    found = run_cell(cell, small, tmp_path / "work", Silent())
+    found = run_cell(cell, small, tmp_path / "work", Watcher())
     assert found.cell == cell
     json.dumps(found.to_json(), allow_nan=False)
 
@@ -186,5 +186,5 @@ def test_every_part_trains(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", sorted(PARTS))
 def test_every_part_trains_alone(tmp_path: Path, name: str) -> None:
     small = BenchmarkSettings(images=50, test_images=20, image_size=64, epochs=1)
-    found = run_cell(Cell("mixed", name, size=3), small, tmp_path / "work", Silent())
+    found = run_cell(Cell("mixed", name, size=3), small, tmp_path / "work", Watcher())
     json.dumps(found.to_json(), allow_nan=False)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from deconfound import TextPromptDictionary
 from deconfound.diagnostics import leave_out
-from deconfound.diagnostics.leave_out import predicted, without
+from deconfound.diagnostics.leave_out import without
 from deconfound.errors import ConfigurationError
+from deconfound.overlap import predicted_mask
 from deconfound.testing.strategies import confounders
 from deconfound.types import Confounders
 
@@ -44,7 +45,7 @@ def test_it_is_the_model_made_anew_without_the_prompt(build, images, centre) -> 
         rest, whole = (one(one.normalize(images)) for one in (fewer, model))
     expected = (rest - whole).abs().mean(dim=1)
     torch.testing.assert_close(found.change[3], expected, atol=1e-5, rtol=1e-4)
-    share = (predicted(rest) != predicted(whole)).double().mean(dim=(1, 2))
+    share = (predicted_mask(rest) != predicted_mask(whole)).double().mean(dim=(1, 2))
     torch.testing.assert_close(found.changed[3], share, atol=0.005, rtol=0)
 
 
@@ -83,9 +84,3 @@ def test_a_confounder_with_all_of_the_prior_cannot_be_left_out() -> None:
     z = Confounders(torch.eye(2), torch.tensor([1.0, 0.0]), ("fog", "rain"))
     with pytest.raises(ConfigurationError, match="with a prior beside 'fog'"):
         without(z, 0)
-
-
-def test_the_largest_of_several_channels_is_predicted() -> None:
-    logits = torch.tensor([[-1.0, 2.0]])[:, :, None, None]
-    assert predicted(logits).item() == 1
-    assert predicted(logits[:, :1]).item() == 0

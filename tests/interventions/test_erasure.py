@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from deconfound import CausalSegmenter
 from deconfound.errors import ConfigurationError, DataError, ShapeError
 from deconfound.interventions import HasEffects, InterventionLayer
-from deconfound.interventions.debiased_prompts import ErasureIntervention
+from deconfound.interventions.erasure import ErasureIntervention
 from deconfound.interventions.leace import LeaceEraser, LeaceIntervention
 from deconfound.testing import InterventionLayerContract
 from deconfound.testing.strategies import DIM, confounders, generator, regions, seeds

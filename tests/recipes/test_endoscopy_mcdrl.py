@@ -349,7 +349,7 @@ def test_damaged_results_are_named(run, tmp_path, capsys) -> None:
 
 def test_resuming_needs_the_run_to_be_named(capsys) -> None:
     assert main(["train", "--resume"]) == 2
-    assert "expected --out with the run to go on with" in capsys.readouterr().err
+    assert "expected --out with a run to resume" in capsys.readouterr().err
 
 
 def test_a_mask_in_the_multiclass_task_holds_class_indices(run, tmp_path) -> None:

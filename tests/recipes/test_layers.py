@@ -20,7 +20,7 @@ from deconfound.interventions import CrossAttentionIntervention, interventions
 from deconfound.packs import PromptPack
 from deconfound.training import ModelTraining, RunFolder
 from deconfound.training.fitting import fit_parts
-from deconfound.training.progress import Silent
+from deconfound.training.progress import Watcher
 from recipes.endoscopy_mcdrl import refute, reporting, train
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig, load_profile
@@ -116,7 +116,7 @@ def test_a_method_is_trained_again_with_its_layer_and_the_prior_that_is_given(
     monkeypatch.setattr(ModelTraining, "train", lambda *told: None)  # what is built is looked at
     z = before.dictionary()
     train_again = refute.trainer(RunFolder.open(out), "mcdrl", before)
-    again = train_again(Training(z), tmp_path / "again", Silent())
+    again = train_again(Training(z), tmp_path / "again", Watcher())
     assert interventions.name_of(again.intervention) == "film"
     assert again.average == "probability"
     torch.testing.assert_close(again.dictionary().prior, z.prior)

@@ -16,7 +16,7 @@ from deconfound.encoders.level_interventions import FeatureStatistics, level_int
 from deconfound.errors import ConfigurationError, DeconfoundWarning
 from deconfound.packs import PromptPack
 from deconfound.rivals.reversal import SiteAdversary
-from deconfound.training.progress import Silent
+from deconfound.training.progress import Watcher
 from recipes.endoscopy_mcdrl import train
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.cohort import assemble
@@ -132,11 +132,11 @@ def test_what_is_made_from_images_is_trained_again(parts, tiny_weights, tmp_path
     """With the real dictionary it is the run bit for bit; a changed one of other size fits too."""
     run, model = trained(tiny_weights, tmp_path / "run", *parts)
     again, z = trainer(run, "mcdrl", model), model.dictionary()
-    real = again(Training(z), tmp_path / "real", Silent())
+    real = again(Training(z), tmp_path / "real", Watcher())
     for name, value in model.state_dict().items():
         assert torch.equal(value, real.state_dict()[name]), name
     coin = RandomCommonCause().change(z, 0)
-    changed = again(Training(coin), tmp_path / "coin", Silent())
+    changed = again(Training(coin), tmp_path / "coin", Watcher())
     assert changed.dictionary().names == coin.names
     if isinstance(changed.level_intervention, FeatureStatistics):
         assert changed.level_intervention.names == coin.names
@@ -148,7 +148,7 @@ def test_dealt_masks_and_other_regions_are_trained_with(plain_run, tmp_path) -> 
     model = CausalSegmenter.from_pretrained(run.model_path("mcdrl"))
     again, z = trainer(run, "mcdrl", model), model.dictionary()
     asked_for = (Training(z), Training(z, dealt=0), Training(z, regions=0))
-    made = [again(one, tmp_path / str(n), Silent()) for n, one in enumerate(asked_for)]
+    made = [again(one, tmp_path / str(n), Watcher()) for n, one in enumerate(asked_for)]
     weights = [torch.cat([p.flatten() for p in one.parameters()]) for one in made]
     assert not torch.equal(weights[0], weights[1])
     assert not torch.equal(made[0].prompts.classes, made[2].prompts.classes)

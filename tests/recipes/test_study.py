@@ -32,7 +32,7 @@ from deconfound.errors import (
 from deconfound.rivals import TRIALS
 from deconfound.study import read_results, summarise
 from deconfound.training.history import EpochRecord
-from deconfound.training.progress import Silent
+from deconfound.training.progress import Watcher
 from deconfound.types import Intervened, Regions
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig
@@ -285,7 +285,7 @@ class Killed(Exception):
     """What stands for a kill."""
 
 
-class KilledAfterAnEpoch(Silent):
+class KilledAfterAnEpoch(Watcher):
     def epoch(self, record: EpochRecord) -> None:
         raise Killed
 
@@ -341,7 +341,7 @@ def test_two_processes_do_not_train_one_cell(tmp_path, tiny_weights, monkeypatch
                 waiting.result(timeout=0.5)
             store.finish(record, made_up({"baseline": 0.5}))
         assert waiting.result(timeout=30) == record
-    assert "another process is at it; waiting" in capsys.readouterr().err
+    assert "another process is at work on it; waiting" in capsys.readouterr().err
 
 
 def finished(settings: StudySettings, holdout: str = SITES[0]) -> tuple[Store, Cell]:

@@ -32,7 +32,7 @@ from deconfound.refuting.recipe import Recipe
 from deconfound.study import score_images
 from deconfound.training import RunFolder, launch
 from deconfound.training.history import EpochRecord
-from deconfound.training.progress import Silent
+from deconfound.training.progress import Watcher
 from deconfound.types import Explanation
 from recipes.endoscopy_mcdrl import methods as methods_module
 from recipes.endoscopy_mcdrl import train
@@ -294,7 +294,7 @@ class Killed(Exception):
     """What stands for a kill."""
 
 
-class Told(Silent):
+class Told(Watcher):
     """Remembers where a training began, and its epochs; dies after some of them."""
 
     def __init__(self, dies_after: int | None = None) -> None:

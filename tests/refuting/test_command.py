@@ -142,7 +142,7 @@ def test_a_folder_that_is_no_run(tmp_path) -> None:
     with pytest.raises(RunFolderError, match="expected a run folder"):
         main([str(tmp_path)])
     RunFolder.create(tmp_path / "empty", {"methods": ["mcdrl"]})
-    with pytest.raises(RunFolderError, match="found none; finish the run first"):
+    with pytest.raises(RunFolderError, match="found none; finish the run with train"):
         main([str(tmp_path / "empty")])
 
 

@@ -80,7 +80,7 @@ def test_what_another_command_trains_is_waited_for_and_not_trained_again(tmp_pat
                 waiting.result(timeout=0.3)
             one.add(name, look)
         assert waiting.result(timeout=30)
-    assert said == [f"{other.work(name)}: another command is at it; waiting"]
+    assert said == [f"{other.work(name)}: another command is at work on it; waiting"]
 
 
 def test_a_line_without_a_view_does_not_count(tmp_path) -> None:

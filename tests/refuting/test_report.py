@@ -15,7 +15,7 @@ from deconfound.diagnostics.refuters import (
 )
 from deconfound.refuting.figures import answer_panels
 from deconfound.refuting.findings import Findings
-from deconfound.refuting.reading import reading
+from deconfound.refuting.prose import reading
 from deconfound.refuting.report import write_report
 
 NAN = float("nan")
@@ -89,7 +89,7 @@ def test_words_say_what_was_asked_the_model_or_the_method() -> None:
     once = " ".join(reading(findings(mode="retraining", seeds=1)))
     assert "once each" in once
     assert "over images alone" in once
-    assert "passes it by" in " ".join(reading(findings(intervening=False)))
+    assert "bypasses it" in " ".join(reading(findings(intervening=False)))
 
 
 def test_every_refuter_that_is_asked_by_default_says_what_it_asks() -> None:

@@ -33,6 +33,12 @@ def score(classes: int, *batch: torch.Tensor) -> MethodResult:
     return metrics.result("m")
 
 
+def test_the_largest_of_several_channels_is_predicted() -> None:
+    logits = torch.tensor([[-1.0, 2.0]])[:, :, None, None]
+    assert predicted_mask(logits).item() == 1
+    assert predicted_mask(logits[:, :1]).item() == 0
+
+
 @given(seeds)
 @settings(max_examples=25, deadline=None)
 def test_binary_scores_equal_torchmetrics(seed: int) -> None:

@@ -17,7 +17,7 @@ from deconfound.training import ModelTraining, RunFolder, TrainingSettings, laun
 from deconfound.training.adjusting import adjustment_by, build_adjustment, read_images
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.history import EpochRecord
-from deconfound.training.progress import Silent
+from deconfound.training.progress import Watcher
 from deconfound.training.what_was_read import WhatWasRead
 from tests.tiny import tiny_vlm
 
@@ -30,7 +30,7 @@ class Killed(Exception):
     """What stands for a kill."""
 
 
-class KilledAfterAnEpoch(Silent):
+class KilledAfterAnEpoch(Watcher):
     def epoch(self, record: EpochRecord) -> None:
         raise Killed
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deconfound.errors import RunFolderError
+from deconfound.errors import RunFolderError, UnknownNameError
 from deconfound.training import files, placing, run_folder
 from deconfound.training.run_folder import RunFolder
 
@@ -74,7 +74,7 @@ def test_an_occupied_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
         RunFolder.create(tmp_path / "run", CONFIG)
     assert str(caught.value) == (
         f"{tmp_path / 'run'}: expected a new folder for the run, found a folder that is not empty; "
-        f"choose another --out, or --resume to go on with the run in it"
+        f"choose another --out, or --resume to continue the run in it"
     )
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
 
@@ -145,8 +145,7 @@ def test_resume_without_a_run_is_refused(tmp_path: Path, empty: bool, ask: Ask) 
     with pytest.raises(RunFolderError) as caught:
         ask(path, CONFIG, True)
     assert str(caught.value) == (
-        f"--resume: expected the run to go on with at {path}, found none; leave --resume out to "
-        f"start it"
+        f"--resume: expected a run to resume at {path}, found none; leave --resume out to start it"
     )
     assert not path.exists() or not list(path.iterdir())
 
@@ -220,6 +219,21 @@ def test_an_unreadable_parent_is_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 3
+
+
+def test_a_run_knows_what_it_trained_and_what_it_left_out(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run", {"methods": ["plain", "mcdrl"], "holdout": "A"})
+    with pytest.raises(RunFolderError, match="expected a trained model under models/, found none"):
+        run.trained_method()
+    for method in ("mcdrl", "plain"):
+        files.write_json(run.model_path(method) / "config.json", {})
+    assert run.trained_methods() == ["plain", "mcdrl"]
+    assert (run.trained_method(), run.trained_method("plain")) == ("mcdrl", "plain")
+    with pytest.raises(UnknownNameError, match="did you mean plain"):
+        run.trained_method("plane")
+    assert run.held_out() == "A"
+    run.write_results({"held_out": "E"})
+    assert run.held_out() == "E"
 
 
 def test_resume_in_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -112,6 +112,11 @@ class Refutation:
     reason: str
     decisive: bool = True
 
+    @property
+    def answered(self) -> bool:
+        """Whether the question could be asked, so that there is an effect."""
+        return not math.isnan(self.effect)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values; a number that there is not is null."""
         return {k: None if _is_nan(v) else v for k, v in asdict(self).items()}

@@ -15,7 +15,7 @@ from deconfound.diagnostics.refuters.base import (
     Subject,
     require_seeds,
 )
-from deconfound.diagnostics.refuters.claims import MARGIN, TOLERANCE, Claim, verdict
+from deconfound.diagnostics.refuters.claims import MARGIN, TOLERANCE, Claim, finding, verdict
 from deconfound.diagnostics.refuters.interval import Interval, interval
 from deconfound.types import Confounders
 
@@ -63,18 +63,10 @@ class ChangedDictionary(Refuter):
     def judged(self, found: Interval) -> Refutation:
         """Hold a change against the claim."""
         judgement = verdict(self.claim, found, self.margin)
-        reason = f"{self.what}: {_finding(self.claim, found)}."
+        reason = f"{self.what}: {finding(self.claim, found)}."
         return Refutation(self.name, *found, judgement, reason, self.decisive)
 
 
 def change_of_score(subject: Subject, changed: Confounders, seed: int) -> Tensor:
     """Return (n,), by how much each unit's score moves from the real dictionary to another."""
     return subject.estimate(changed, seed) - subject.estimate(subject.dictionary(), seed)
-
-
-def _finding(claim: Claim, found: Interval) -> str:
-    expected = "should fall" if claim == "falls" else "should stay"
-    return (
-        f"the score {expected}, and changed by {found.effect:+.4f} "
-        f"[{found.low:+.4f}, {found.high:+.4f}]"
-    )

@@ -56,3 +56,12 @@ def verdict(claim: Claim, found: Interval, margin: float) -> Verdict:
         return "supported"
     outside = found.high < -margin or found.low > margin
     return "refuted" if outside else "inconclusive"
+
+
+def finding(claim: Claim, found: Interval) -> str:
+    """Say what a claim expects of the score, and what was found."""
+    expected = "should fall" if claim == "falls" else "should stay"
+    return (
+        f"the score {expected}, and changed by {found.effect:+.4f} "
+        f"[{found.low:+.4f}, {found.high:+.4f}]"
+    )

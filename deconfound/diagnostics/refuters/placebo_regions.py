@@ -15,7 +15,7 @@ from deconfound.diagnostics.refuters.base import (
     Subject,
     require_seeds,
 )
-from deconfound.diagnostics.refuters.claims import MARGIN, Claim, verdict
+from deconfound.diagnostics.refuters.claims import MARGIN, Claim, finding, verdict
 from deconfound.diagnostics.refuters.interval import interval
 from deconfound.diagnostics.refuters.placebo import rotated
 from deconfound.segmenter import CausalSegmenter
@@ -48,11 +48,9 @@ class PlaceboRegions(Refuter):
             for seed in require_seeds(seeds)
         ]
         found = interval(torch.stack(rows), subject.groups)
-        reason = (
-            f"With regions chosen by prompts that point at nothing: the score should fall, and "
-            f"changed by {found.effect:+.4f} [{found.low:+.4f}, {found.high:+.4f}]."
-        )
         judgement = verdict(self.claim, found, self.margin)
+        told = finding(self.claim, found)
+        reason = f"With regions chosen by prompts that point at nothing: {told}."
         return Refutation(self.name, *found, judgement, reason, self.decisive)
 
 

@@ -86,7 +86,7 @@ def overall(refutations: Sequence[Refutation]) -> Verdict:
     One refuted claim refutes the adjustment. It is supported where no claim is open but those that
     could not be asked (an effect that is not a number).
     """
-    asked = [r.verdict for r in refutations if r.decisive and r.effect == r.effect]
+    asked = [r.verdict for r in refutations if r.decisive and r.answered]
     if "refuted" in asked:
         return "refuted"
     return "supported" if asked and set(asked) == {"supported"} else "inconclusive"

@@ -36,8 +36,8 @@ class UnobservedConfounder(Refuter):
     robustness value stands in the reason. Supported: the interval of what is left keeps the sign.
     Refuted: nothing is left. It speaks of what the dictionary lacks, not of what it does.
 
-    The interval is a bootstrap over seeds and patients at once, as everybody's; how strong the
-    unnamed confounder is stays as it was assumed.
+    The interval is a bootstrap over seeds and patients at once, as for every refuter; how strong
+    the unnamed confounder is stays as it was assumed.
 
     Args:
         level: of the interval.
@@ -87,9 +87,10 @@ class UnobservedConfounder(Refuter):
         nearest = min(_towards(effect, found.low), _towards(effect, found.high))
         gone = _towards(effect, found.effect) <= 0
         reason = (
-            f"Treatment and outcome go together by {effect.estimate:+.3f}; an unnamed confounder "
-            f"must explain {robustness_value(effect):.1%} of both to undo it, and one as strong as "
-            f"{name!r} leaves {found.effect:+.3f} [{found.low:+.3f}, {found.high:+.3f}]."
+            f"Treatment and outcome are associated by {effect.estimate:+.3f}; an unnamed "
+            f"confounder must explain {robustness_value(effect):.1%} of both to undo it, and one "
+            f"as strong as {name!r} leaves {found.effect:+.3f} "
+            f"[{found.low:+.3f}, {found.high:+.3f}]."
         )
         verdict: Verdict = "supported" if nearest > 0 else "refuted" if gone else "inconclusive"
         return Refutation(self.name, *found, verdict, reason, self.decisive)

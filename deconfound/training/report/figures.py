@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from deconfound.training.extras import missing_extra
 from deconfound.training.overlays import (
     PALETTE,
     PREDICTION,
@@ -21,11 +21,8 @@ from deconfound.training.overlays import (
 from deconfound.training.report.context import Adjusted, Example, ReportContext
 from deconfound.training.report.svg import LINE, MUTED, SERIES, Panel, draw
 
-try:
+if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.ticker import MaxNLocator
-except ImportError as error:
-    raise missing_extra("matplotlib", "the report") from error
 
 #: Longer side of an embedded picture, in pixels.
 PICTURE_SIZE = 320
@@ -76,6 +73,8 @@ def _computed(curve: np.ndarray) -> np.ndarray:
 
 
 def _curves(curves: Sequence[np.ndarray], start: int | None, kept: Sequence[int]) -> str:
+    from matplotlib.ticker import MaxNLocator
+
     def paint(axes: Axes) -> None:
         axes.grid(axis="y", color=LINE, linewidth=0.7)
         axes.set_xlabel("epoch", color=MUTED)

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 
 HOME = "deconfound.training.report"
-"""The package of ``style.css``, which every template includes."""
+"""The package of ``page.html.j2``, which every template extends."""
 
 
 def fill(
     package: str,
     values: Mapping[str, Any],
     filters: Mapping[str, Callable[..., Any]] | None = None,
-    template: str = "report.html.j2",
 ) -> str:
     """Return the page that a package's template makes of values.
 
     Args:
-        package: in which the template lies.
+        package: in which the template, ``report.html.j2``, lies.
         values: what it asks for; anything that is missing is an error.
         filters: of Jinja2, by name.
-        template: its file.
 
     Raises:
         ConfigurationError: Jinja2 is not installed.
@@ -40,4 +38,4 @@ def fill(
         lstrip_blocks=True,
     )
     environment.filters.update(filters or {})
-    return environment.get_template(template).render(values)
+    return environment.get_template("report.html.j2").render(values)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from deconfound.training.comparison import paired_difference
 from deconfound.training.files import write_text
-from deconfound.training.overlays import PALETTE
+from deconfound.training.overlays import PALETTE, hex_of
 from deconfound.training.report.context import Example, ReportContext
 from deconfound.training.report.page import HOME, fill
-from deconfound.training.report.reading import reading
+from deconfound.training.report.prose import reading
 from deconfound.training.table import (
     EMPTY_MASKS,
     METRICS,
@@ -56,7 +56,7 @@ def render_report(context: ReportContext, *, pictures: bool = True) -> str:
 
     first, last = context.results[0], context.results[-1]
     paired = paired_difference(first, last) if len(context.results) > 1 else None
-    legend = list(zip(context.class_names, _hex_palette(), strict=False))
+    legend = list(zip(context.class_names, map(hex_of, PALETTE), strict=False))
     values = {
         "context": context,
         "methods": [result.method for result in context.results],
@@ -159,7 +159,3 @@ def _weights(example: Example, context: ReportContext) -> list[dict[str, Any]]:
         }
         for group, members in groupby(bars, key=lambda bar: bar[0].group)
     ]
-
-
-def _hex_palette() -> list[str]:
-    return ["#{:02x}{:02x}{:02x}".format(*colour) for colour in PALETTE]

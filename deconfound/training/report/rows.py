@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from deconfound.training.extras import missing_extra
 from deconfound.training.report.svg import INK, LINE, SERIES
 
-try:
+if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.ticker import MaxNLocator
-except ImportError as error:
-    raise missing_extra("matplotlib", "the report") from error
 
 BAR = SERIES[1]
 MARKED = SERIES[2]
@@ -24,6 +21,8 @@ LETTERS = 26
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
     """Name the rows, the first on top."""
+    from matplotlib.ticker import MaxNLocator
+
     axes.set_yticks(range(len(names)), [folded(name) for name in names], color=INK, fontsize=9)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="x", color=LINE, linewidth=0.7)

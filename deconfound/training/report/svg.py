@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 
 try:
     from matplotlib import rc_context

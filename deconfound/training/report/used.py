@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from deconfound.diagnostics import Agreement, AttentionDivergence, WhatWasUsed
-from deconfound.training.extras import missing_extra
 from deconfound.training.report.rows import BAR, LETTERS, name_rows, tall
 from deconfound.training.report.svg import INK, MUTED, Panel, draw
 from deconfound.training.report.used_grids import gram_panel, overlap_panel, posterior_panel
 from deconfound.training.report.used_site import site_panel
 
-try:
+if TYPE_CHECKING:
     from matplotlib.axes import Axes
-except ImportError as error:
-    raise missing_extra("matplotlib", "the report") from error
 
 
 def used_panels(used: WhatWasUsed) -> list[Panel]:
@@ -71,7 +69,7 @@ def _attention(names: Sequence[str], attention: AttentionDivergence) -> Panel:
 
     caption = (
         f"Regions lie {attention.mean:.2f} from the prior on a scale where 0 repeats it and, for a "
-        f"uniform prior, 1 hears a single confounder; an adjustment weighs by the prior."
+        f"uniform prior, 1 attends to a single confounder; an adjustment weighs by the prior."
     )
     alt = f"Mean divergence of attention from the prior: {attention.mean:.3f}"
     return Panel("Attention against the prior", caption, draw(paint, tall(names)), alt)

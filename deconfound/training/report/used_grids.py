@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deconfound.diagnostics import ClassOverlap, DictionaryHealth
 from deconfound.diagnostics.posterior import SitePosterior
-from deconfound.training.extras import missing_extra
 from deconfound.training.report.rows import BAR, MARKED, name_rows, short, tall
 from deconfound.training.report.svg import INK, MUTED, Panel, draw
 
-try:
+if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.patches import Rectangle
-except ImportError as error:
-    raise missing_extra("matplotlib", "the report") from error
 
 NAMED = 3
 """How many thin cells are said to those who do not see the drawing."""
@@ -117,6 +114,8 @@ def _cell(
     axes: Axes, column: int, row: int, strength: float, colour: str = BAR, marked: bool = False
 ) -> None:
     """Fill one cell; a marked one has an outline too."""
+    from matplotlib.patches import Rectangle
+
     corner = (column - 0.47, row - 0.45)
     axes.add_patch(Rectangle(corner, 0.94, 0.9, color=colour, linewidth=0, alpha=strength))
     if marked:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from deconfound.diagnostics import ClassProbe, KernelTest, SiteProbe
-from deconfound.training.extras import missing_extra
 from deconfound.training.report.rows import BAR, name_rows, tall
 from deconfound.training.report.svg import CARD, INK, MUTED, Panel, draw
 
-try:
+if TYPE_CHECKING:
     from matplotlib.axes import Axes
-except ImportError as error:
-    raise missing_extra("matplotlib", "the report") from error
 
 
 def site_panel(

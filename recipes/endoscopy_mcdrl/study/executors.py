@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from deconfound.errors import ConfigurationError, DeconfoundError
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 from deconfound.training.models_progress import ModelsProgress
 
 from ..console import note
@@ -76,7 +76,7 @@ def _run_jobs(
     if failed:
         raise DeconfoundError(
             f"{len(failed)} of {len(cells)} jobs ended without a finished cell, the first "
-            f"{failed[0]}; mend the cause and give the command again, which repeats these alone"
+            f"{failed[0]}; remove the cause and give the command again, which repeats these alone"
         )
 
 
@@ -125,7 +125,7 @@ def _executor(settings: StudySettings) -> Any:
     try:
         import submitit
     except ImportError as error:
-        raise missing_extra("submitit", "running cells as jobs") from error
+        raise missing_extra("submitit", "running cells as jobs", extra="slurm") from error
     try:
         executor = submitit.AutoExecutor(settings.out / "jobs", cluster=settings.executor)
     except RuntimeError as error:

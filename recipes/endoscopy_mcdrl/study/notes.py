@@ -100,7 +100,7 @@ def published_ablation(settings: StudySettings) -> tuple[str, ...]:
     return _where_published(
         settings,
         "The paper's figures (arXiv 2508.05008) are of its own five sites at 224 px, with "
-        f"{paper.LARGEST} as far as it says: their course can be compared, their height cannot. "
+        f"{paper.LARGEST} as far as it says: their trend can be compared, their level cannot. "
         "A dash is not known to us.",
     )
 

@@ -19,7 +19,7 @@ from deconfound.evaluating import evaluating
 from deconfound.packs import PromptPack
 from deconfound.study.images import score_images
 from deconfound.training import RunFolder, launch
-from deconfound.training.progress import Silent, Watcher
+from deconfound.training.progress import Watcher
 
 from ..cohort import Cohort, assemble
 from ..config import RecipeConfig
@@ -47,13 +47,13 @@ def run_cell(cell: Cell, settings: StudySettings, watcher: Watcher | None = None
         Its record; its images are in the store.
 
     Raises:
-        DeconfoundError: what was left of a killed cell cannot be gone on with, or as of training.
+        DeconfoundError: what was left of a killed cell cannot be resumed, or as of training.
     """
     store, console = Store(settings.out), Console(stderr=True)
     with store.alone(cell, lambda text: note(console, text)):
         if store.is_finished(cell):
             return store.record(cell)
-        return _run(cell, settings, store, watcher or Silent())
+        return _run(cell, settings, store, watcher or Watcher())
 
 
 def _run(cell: Cell, settings: StudySettings, store: Store, watcher: Watcher) -> CellRecord:
@@ -89,7 +89,7 @@ def _run(cell: Cell, settings: StudySettings, store: Store, watcher: Watcher) ->
 
 
 def _work(folder: Path, config: RecipeConfig) -> RunFolder:
-    """Make the folder of a model in work, or go on in the one that a killed process left.
+    """Make the folder of a model in progress, or resume in the one that a killed process left.
 
     Raises:
         RunFolderError: what is there was begun with other settings, or is no run.
@@ -97,7 +97,7 @@ def _work(folder: Path, config: RecipeConfig) -> RunFolder:
     begun = folder.exists()
     if begun and not (folder / "config.json").exists():
         raise RunFolderError(
-            f"{folder}: expected a model in work with its config.json, found none; delete the "
+            f"{folder}: expected a model in progress with its config.json, found none; delete the "
             f"folder, and the cell is trained from its first epoch"
         )
     asked, usual = config.model_dump(mode="json"), RecipeConfig.usual()

@@ -25,7 +25,7 @@ class StudySettings(RecipeConfig):
     """A leave-one-site-out study. The recipe's settings hold for every cell.
 
     Attributes:
-        out: folder of the study; the same command goes on there, and another table uses the cells
+        out: folder of the study; the same command resumes there, and another table uses the cells
             that are there already.
         methods: what is compared.
         backbones: vision-language models; --vlm alone by default.

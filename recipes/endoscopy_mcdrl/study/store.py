@@ -41,9 +41,9 @@ tables/                  what the commands printed, as CSV and Markdown; main.md
 figures/                 what the commands drew; they may show frames of your data
 jobs/                    logs of submitit, where cells ran as jobs
 
-The same command goes on where this one stopped; finished cells are never trained again. A folder
-under cells/ without a cell.json is a model in work. A file called lock is held by the process
-that is at its folder, and means nothing when there is none.
+The same command resumes where it stopped; finished cells are never trained again. A folder under
+cells/ without a cell.json is a model in progress. A file called lock is held by the process that is
+at work in its folder, and means nothing when there is none.
 
 {policy}
 """
@@ -113,7 +113,7 @@ class Store:
         Raises:
             RunFolderError: the folder cannot be written.
         """
-        busy = f"{cell.name}: another process is at it; waiting"
+        busy = f"{cell.name}: another process is at work on it; waiting"
         return locked(self.path(cell) / "lock", lambda: say(busy))
 
     def record(self, cell: Cell) -> CellRecord:

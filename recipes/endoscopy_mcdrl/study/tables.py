@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deconfound.errors import DataError
 from deconfound.study.statistics import POOLED, paired_bootstrap, summarise
+from deconfound.training.table import signed
 
 from ..methods import GRIDS, title_of
 from . import notes, paper
@@ -174,7 +175,5 @@ def lesion_table(frame: pd.DataFrame, settings: StudySettings) -> Table:
 
 def _difference(frame: pd.DataFrame, first: str, second: str) -> str:
     found = paired_bootstrap(frame, first, second)
-    text = f"{100 * found.mean:+.1f}"
-    if not isnan(found.low):
-        text += f" [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
-    return text.replace("-", "−")
+    told = signed(found.mean)
+    return told if isnan(found.low) else f"{told} [{signed(found.low)}, {signed(found.high)}]"

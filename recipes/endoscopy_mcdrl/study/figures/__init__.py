@@ -37,7 +37,8 @@ def shown(settings: StudySettings, holdouts: Sequence[str], needs_pictures: bool
         )
     if needs_pictures and not settings.pictures:
         raise ConfigurationError(
-            "figure qualitative: expected leave to show frames, found --no-pictures; leave one out"
+            "figure qualitative: expected permission to show frames, found --no-pictures; "
+            "leave one out"
         )
     first = {"holdouts": (holdouts[0],), "backbones": settings.all_backbones[:1]}
     return settings.model_copy(update={**first, "methods": methods, "seeds": 1})

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deconfound.training.extras import missing_extra
+from deconfound.extras import missing_extra
 from deconfound.training.files import write_atomically
 
 from ..cells import file_name

@@ -8,9 +8,9 @@ from rich.console import Console
 
 from deconfound import CausalSegmenter
 from deconfound.errors import RunFolderError
+from deconfound.training.counting import counting
 
 from ...cohort import Cohort, assemble
-from ...console import counting
 from ...methods import configured, title_of
 from ..cells import Cell
 from ..settings import StudySettings

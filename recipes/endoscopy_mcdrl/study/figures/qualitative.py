@@ -13,7 +13,7 @@ from torch.utils.data import default_collate
 
 from deconfound import CausalSegmenter
 from deconfound.overlap import predicted_mask
-from deconfound.training.overlays import PREDICTION, TRUTH, draw_contours, to_picture
+from deconfound.training.overlays import PREDICTION, TRUTH, draw_contours, hex_of, to_picture
 
 from ..cells import Cell
 from ..settings import StudySettings
@@ -72,8 +72,7 @@ def _name_outlines(figure: Any, title: str) -> None:
 
     named = {"truth": TRUTH, "prediction": PREDICTION}
     handles = [
-        Line2D([], [], lw=3, color="#{:02x}{:02x}{:02x}".format(*colour), label=name)
-        for name, colour in named.items()
+        Line2D([], [], lw=3, color=hex_of(colour), label=name) for name, colour in named.items()
     ]
     place = {"loc": "outside lower center", "ncols": 2, "frameon": False, "fontsize": 9}
     figure.legend(handles=handles, title=title, title_fontsize=8, **place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deconfound.benchmark import BenchmarkSettings
-from deconfound.benchmark.reading import reading
+from deconfound.benchmark.prose import reading
 from deconfound.benchmark.summary import shares_of
 from tests.benchmark.outcomes import outcome, three
 

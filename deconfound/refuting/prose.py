@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from deconfound.diagnostics.refuters.base import Verdict
 from deconfound.refuting.findings import Findings
 
@@ -22,12 +20,12 @@ def _verdict(found: Findings) -> str:
         )
     if found.verdict == "supported":
         return (
-            f"Every claim that could be asked about holds: {_names(found, 'supported')}. That "
+            f"Every claim that could be tested holds: {_names(found, 'supported')}. That "
             f"proves no adjustment; it had the chance to fail, and did not."
         )
     open_claims = _names(found, "inconclusive")
     if not open_claims:
-        return "No claim that counts could be asked about here."
+        return "No decisive claim could be tested here."
     return (
         f"Not decided: no claim is refuted, but intervals are too wide to support {open_claims}. "
         f"More images, and of more patients, make them narrower."
@@ -47,15 +45,15 @@ def _mode(found: Findings) -> str:
     told = (
         f"The trained model of {found.method} was run again with every dictionary. The answers are "
         f"about what this model does: one that has learned to need exactly these vectors loses "
-        f"with others without adjusting for anything. Training again (--retrain) asks the method."
+        f"with others without adjusting for anything. Training again (--retrain) tests the method."
     )
     if found.intervening:
         return told
-    return f"{told} The model was saved before its intervention was turned on, and passes it by."
+    return f"{told} The model was saved before its intervention was turned on, and bypasses it."
 
 
 def _unanswered(found: Findings) -> str:
-    names = [one.name for _, one in found.answers if math.isnan(one.effect)]
+    names = [one.name for _, one in found.answers if not one.answered]
     if not names:
         return ""
     return f"Without an answer here: {_listed(names)}; the table says why."
@@ -66,7 +64,7 @@ def _names(found: Findings, verdict: Verdict) -> str:
         [
             one.name
             for _, one in found.answers
-            if one.decisive and one.verdict == verdict and not math.isnan(one.effect)
+            if one.decisive and one.verdict == verdict and one.answered
         ]
     )
 
