@@ -38,7 +38,6 @@ class RunFolder:
         config: Mapping[str, Any],
         resume: bool = False,
         may_differ: Iterable[str] = (),
-        usual: Mapping[str, Any] | None = None,
     ) -> RunFolder:
         """Make the folder, or go on in it.
 
@@ -49,8 +48,6 @@ class RunFolder:
             config: JSON-like settings, kept as ``config.json``.
             resume: go on with the run that is there; its settings must be the same.
             may_differ: top-level settings that may change on resuming ("workers").
-            usual: what settings were, by name, in a run that was begun before there were such
-                settings; nothing by default.
 
         Raises:
             RunFolderError: the folder is in use, cannot be written, or holds another run.
@@ -62,7 +59,7 @@ class RunFolder:
         if resume:
             refuse_nothing(path)
             run = cls.open(path)
-            _require_same(run, config, may_differ, usual)
+            _require_same(run, config, may_differ)
             return run
         refuse_occupied(path)
         build(path, config)
@@ -75,7 +72,6 @@ class RunFolder:
         resume: bool = False,
         config: Mapping[str, Any] | None = None,
         may_differ: Iterable[str] = (),
-        usual: Mapping[str, Any] | None = None,
     ) -> None:
         """Refuse, before any work is done, what :meth:`create` would refuse; writes nothing.
 
@@ -84,7 +80,6 @@ class RunFolder:
             resume: as for :meth:`create`.
             config: settings to compare with those of the resumed run; None compares nothing.
             may_differ: as for :meth:`create`.
-            usual: as for :meth:`create`.
 
         Raises:
             RunFolderError: the place is in use or cannot be written; or, with ``resume``, there is
@@ -97,7 +92,7 @@ class RunFolder:
             refuse_nothing(path)
             run = cls.open(path)
             if config is not None:
-                _require_same(run, json.loads(json.dumps(dict(config))), may_differ, usual)
+                _require_same(run, json.loads(json.dumps(dict(config))), may_differ)
         refuse_unwritable(path)
 
     @classmethod
@@ -218,11 +213,5 @@ class RunFolder:
         write_json(self.results_path, results)
 
 
-def _require_same(
-    run: RunFolder,
-    config: Mapping[str, Any],
-    may_differ: Iterable[str],
-    usual: Mapping[str, Any] | None,
-) -> None:
-    then = {**(usual or {}), **run.config}
-    refuse_other_settings(run.path, "run that is resumed", then, config, may_differ)
+def _require_same(run: RunFolder, config: Mapping[str, Any], may_differ: Iterable[str]) -> None:
+    refuse_other_settings(run.path, "run that is resumed", run.config, config, may_differ)

@@ -145,11 +145,6 @@ class RecipeConfig(Settings, TrainingSettings, AdjustmentSettings):
         names = AdjustmentSettings.model_fields
         return AdjustmentSettings(**{name: getattr(self, name) for name in names})
 
-    @classmethod
-    def usual(cls) -> dict[str, Any]:
-        """Return every setting's default: what it was in a run made before there was one."""
-        return cls.model_validate({}).model_dump(mode="json")
-
     @staticmethod
     def flag(field: str) -> str:
         """Return the name of a field on the command line."""
