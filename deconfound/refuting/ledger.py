@@ -28,7 +28,7 @@ class Ledger:
 
     A training is found by what its scores follow from: the method, the pictures that are scored,
     the numbers of the dictionary, the repetition, and what else was changed. Its settings and
-    images are those of the run. A line from before linear views were kept does not count.
+    images are those of the run.
 
     Args:
         folder: where ``trainings.jsonl`` is, or will be.
@@ -101,9 +101,7 @@ class Ledger:
 
     def _read(self) -> dict[str, Look]:
         """Return what every finished training made of the pictures."""
-        lines = enumerate(self._lines(), start=1)
-        finished = (self._parsed(number, line) for number, line in lines)
-        return {name: look for name, look in finished if look is not None}
+        return dict(self._parsed(*line) for line in enumerate(self._lines(), start=1))
 
     def _lines(self) -> list[str]:
         try:
@@ -112,13 +110,11 @@ class Ledger:
         except OSError as error:
             raise unwritable(self.path, error) from error
 
-    def _parsed(self, number: int, line: str) -> tuple[str, Look | None]:
+    def _parsed(self, number: int, line: str) -> tuple[str, Look]:
         try:
             record = json.loads(line)
-            name, dice = str(record["training"]), _numbers(record["scores"])
-            if "view" not in record:
-                return name, None
-            return name, Look(dice, LinearView(*(_numbers(record["view"][part]) for part in VIEW)))
+            view = LinearView(*(_numbers(record["view"][part]) for part in VIEW))
+            return str(record["training"]), Look(_numbers(record["scores"]), view)
         except (ValueError, KeyError, TypeError) as error:
             raise RunFolderError(
                 f"{self.path}, line {number}: expected a finished training as JSON, found "

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deconfound.data.which_images import which_images
 from deconfound.errors import RunFolderError
@@ -24,8 +23,7 @@ class WhatWasRead(BaseModel):
     Attributes:
         settings: what was asked for.
         images: how many were read.
-        which: digest of what is known of them (`which_images`); None where nobody knows, as in a
-            reading that is older than the look at them.
+        which: digest of what is known of them (`which_images`); None where nobody knows.
         weights: one for each image, exactly as float32 has it; None weighs all alike.
         temperature: of the reading that the weights are from; None without weights.
         transplant: share of the pictures whose lesion is transplanted.
@@ -38,22 +36,13 @@ class WhatWasRead(BaseModel):
 
     settings: AdjustmentSettings
     images: int
-    which: str | None = None
+    which: str | None
     weights: tuple[float, ...] | None
     temperature: float | None
     transplant: float
     margin: float
     restyle: float
     notes: tuple[str, ...]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _older(cls, kept: Any) -> Any:
-        """Take margin and restyle from the settings, as before they could be left to the images."""
-        asked = kept.get("settings") if isinstance(kept, dict) else None
-        if not isinstance(asked, dict):
-            return kept
-        return {name: asked[name] for name in ("margin", "restyle") if name in asked} | kept
 
     def keep(self, path: Path) -> None:
         """Write it as JSON; the folder is made where it is missing.

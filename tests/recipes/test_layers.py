@@ -101,7 +101,7 @@ def test_every_command_finds_them_in_the_run_folder(trained, tmp_path, monkeypat
         mask = before.eval()(before.normalize(image))[0, 0] > 0
     drawn = np.asarray(Image.open(tmp_path / "masks" / "frame_mask.png")) > 0
     assert (drawn == mask.numpy()).all()
-    assert main(["report", "--run", str(out), "--no-pictures"]) == 0
+    assert main(["report", str(out), "--no-pictures"]) == 0
     asked = ["--images", "6", "--seeds", "1", "--decisive", "--no-text", "--json"]
     copy = shutil.copytree(out, tmp_path / "copy")
     capsys.readouterr()
