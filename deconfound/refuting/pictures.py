@@ -9,9 +9,9 @@ from typing import Any
 
 from deconfound.data import FolderDataset, Sample, group_ids
 from deconfound.data.samples import Site
-from deconfound.errors import unknown_name
 from deconfound.segmenter import CausalSegmenter
 from deconfound.simulation import SITES, RenderedSite
+from deconfound.spelling import spelled
 from deconfound.training.rendered import as_memory
 
 #: Added to a run's seed: pictures that it has not rendered.
@@ -37,7 +37,7 @@ def rendered(name: str | None, count: int, size: int, seed: int, multiclass: boo
     """Render pictures that no run has seen, where confounders do not go with classes.
 
     Args:
-        name: of the site; None is the last.
+        name: of the site, in any letter case; None is the last.
         count: how many.
         size: pixels along each side.
         seed: the run's.
@@ -65,7 +65,7 @@ def stored(
     Args:
         path: manifest or folder, for messages.
         sites: what is there.
-        name: of the site; None is the last.
+        name: of the site, in any letter case; None is the last.
         count: at most so many, evenly from the whole site.
         size: pixels along each side.
         model: which decides about classes.
@@ -85,11 +85,7 @@ def stored(
 
 
 def _known(name: str | None, known: Sequence[str], kind: str) -> str:
-    if name is None:
-        return known[-1]
-    if name not in known:
-        raise unknown_name(kind, name, known)
-    return name
+    return known[-1] if name is None else spelled(name, known, kind)
 
 
 def _evenly(samples: Sequence[Sample], count: int) -> list[Sample]:

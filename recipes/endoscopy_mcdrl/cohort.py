@@ -20,8 +20,9 @@ from deconfound.data import (
     split_samples,
 )
 from deconfound.data.memory import MemoryDataset
-from deconfound.errors import DataError, unknown_name
+from deconfound.errors import DataError
 from deconfound.packs import PromptPack
+from deconfound.spelling import spelled
 from deconfound.training.reading import Watch
 from deconfound.training.rendered import as_memory
 
@@ -242,9 +243,4 @@ def _augment(config: RecipeConfig) -> JointAugment | None:
 
 
 def _choose(holdout: str | None, names: Sequence[str]) -> str:
-    if holdout is None:
-        return names[-1]
-    for name in names:
-        if name.lower() == holdout.lower():
-            return name
-    raise unknown_name("site", holdout, names)
+    return names[-1] if holdout is None else spelled(holdout, names)

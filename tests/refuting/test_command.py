@@ -73,7 +73,7 @@ def test_rendered_images_as_json(finished, capsys) -> None:
 
 
 def test_a_manifest_as_a_table(finished, manifest, capsys) -> None:
-    main([str(finished.path), *QUICK, "--data", str(manifest)])
+    main([str(finished.path), *QUICK, "--data", str(manifest), "--site", "e"])
     shown = capsys.readouterr().out
     assert "mcdrl on site E of manifest.csv" in shown
     assert "placebo dictionary" in shown

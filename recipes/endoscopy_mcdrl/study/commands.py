@@ -13,6 +13,7 @@ from rich.console import Console
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.packs import PromptPack
 from deconfound.simulation import SITES
+from deconfound.spelling import spelled
 from deconfound.vlm.loading import require_known
 
 from ..chosen_sites import chosen_sites
@@ -215,12 +216,8 @@ def _names(settings: StudySettings, found: Survey) -> tuple[str, ...]:
 
 def _holdouts(settings: StudySettings, found: Survey) -> tuple[str, ...]:
     """Return the sites that are held out in turn, by their own spelling."""
-    names = {name.lower(): name for name in _names(settings, found)}
-    for asked in settings.holdouts:
-        if asked.lower() not in names:
-            raise unknown_name("site", asked, list(names.values()))
-    chosen = dict.fromkeys(names[site.lower()] for site in settings.holdouts)
-    return tuple(chosen or names.values())
+    names = _names(settings, found)
+    return tuple(dict.fromkeys(spelled(site, names) for site in settings.holdouts)) or names
 
 
 def _require_one_process(settings: StudySettings) -> None:
