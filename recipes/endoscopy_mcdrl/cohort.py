@@ -21,6 +21,7 @@ from deconfound.data import (
 )
 from deconfound.data.memory import MemoryDataset
 from deconfound.errors import DataError
+from deconfound.evenly import evenly
 from deconfound.packs import PromptPack
 from deconfound.spelling import spelled
 from deconfound.training.reading import Watch
@@ -179,9 +180,7 @@ def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohor
 
 def spread(samples: Sequence[Sample], most: int | None) -> Sequence[Sample]:
     """Return at most that many of a site's samples, in even steps from the first to the last."""
-    if most is None or len(samples) <= most:
-        return samples
-    return [samples[round(i * (len(samples) - 1) / (most - 1))] for i in range(most)]
+    return samples if most is None else [samples[i] for i in evenly(len(samples), most)]
 
 
 def _stored(
