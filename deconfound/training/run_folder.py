@@ -11,6 +11,7 @@ from typing import Any
 
 from deconfound.errors import RunFolderError
 from deconfound.training.files import unwritable, write_json, write_text
+from deconfound.training.json_lines import read_lines
 from deconfound.training.placing import build, refuse_nothing, refuse_occupied, refuse_unwritable
 from deconfound.training.processes import is_main_process
 from deconfound.training.same_settings import refuse_other_settings
@@ -165,29 +166,7 @@ class RunFolder:
         Raises:
             RunFolderError: the file cannot be read, or a whole line is damaged.
         """
-        try:
-            text = self.metrics_path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
-            raise RunFolderError(
-                f"{self.metrics_path}: expected text, could not read it ({error}); restore the "
-                f"file, or delete it"
-            ) from error
-        whole = text.split("\n")[:-1]
-        return [self._parsed(number, line) for number, line in enumerate(whole, start=1)]
-
-    def _parsed(self, number: int, line: str) -> dict[str, Any]:
-        try:
-            epoch = json.loads(line)
-        except ValueError:
-            epoch = None
-        if not isinstance(epoch, dict) or "method" not in epoch:
-            raise RunFolderError(
-                f"{self.metrics_path}, line {number}: expected one epoch of a method as JSON, "
-                f"found {line[:40]!r}; delete that line"
-            )
-        return epoch
+        return read_lines(self.metrics_path, "one epoch of a method", _epoch)
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Append one line to ``metrics.jsonl`` and flush it.
@@ -215,3 +194,8 @@ class RunFolder:
 
 def _require_same(run: RunFolder, config: Mapping[str, Any], may_differ: Iterable[str]) -> None:
     refuse_other_settings(run.path, "run that is resumed", run.config, config, may_differ)
+
+
+def _epoch(line: Any) -> dict[str, Any]:
+    """Return a line of ``metrics.jsonl`` that says of which method it is."""
+    return {"method": line["method"], **line}
