@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from deconfound.errors import ConfigurationError
+from deconfound.flags import flag_of
 from deconfound.flags import parse as read
 from deconfound.training.extras import missing_extra
 
@@ -71,8 +72,8 @@ def parse(arguments: Sequence[str], program: str) -> RefuteFlags:
     flags = read(RefuteFlags, arguments, program)
     for name in ("images", "seeds", "batch_size"):
         if getattr(flags, name) < 1:
-            flag = "--" + name.replace("_", "-")
-            raise ConfigurationError(f"{flag}: expected 1 or more, found {getattr(flags, name)}")
+            found = getattr(flags, name)
+            raise ConfigurationError(f"{flag_of(name)}: expected 1 or more, found {found}")
     _refuse_unheard(flags)
     return flags
 

@@ -145,11 +145,6 @@ class RecipeConfig(Settings, TrainingSettings, AdjustmentSettings):
         names = AdjustmentSettings.model_fields
         return AdjustmentSettings(**{name: getattr(self, name) for name in names})
 
-    @staticmethod
-    def flag(field: str) -> str:
-        """Return the name of a field on the command line."""
-        return "json" if field == "json_output" else field.replace("_", "-")
-
 
 def load_profile(name: str) -> RecipeConfig:
     """Return the configuration that a profile describes.
