@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deconfound.data.which_images import which_images
 from deconfound.errors import RunFolderError
+from deconfound.settings import WrongValueError
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.files import write_json
 from deconfound.training.loading import ImageDataset
@@ -66,7 +67,7 @@ class WhatWasRead(BaseModel):
         """
         try:
             found = cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, ValidationError) as error:
+        except (OSError, UnicodeDecodeError, ValidationError, WrongValueError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise RunFolderError(
                 f"{path}: expected what was read in the training images, could not read it "

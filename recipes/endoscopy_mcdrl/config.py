@@ -12,14 +12,14 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.estimators.levels import Level
-from deconfound.settings import Settings, WrongValueError
+from deconfound.settings import WrongValueError
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.settings import TrainingSettings
 
 PROFILES = Path(__file__).parent / "profiles"
 
 
-class RecipeConfig(Settings, TrainingSettings, AdjustmentSettings):
+class RecipeConfig(TrainingSettings, AdjustmentSettings):
     """The settings of one leave-one-site-out run, in addition to those of the loop.
 
     Attributes:
