@@ -33,4 +33,9 @@ def parse(record: type[T], arguments: Sequence[str], program: str, default: T | 
         return tyro.cli(record, prog=program, args=list(arguments), default=start)
     except WrongValueError as error:
         setting, what = error.args
-        raise ConfigurationError(f"--{setting.replace('_', '-')}: {what}") from error
+        raise ConfigurationError(f"{flag_of(setting)}: {what}") from error
+
+
+def flag_of(field: str) -> str:
+    """Return the flag of a record's field."""
+    return "--json" if field == "json_output" else f"--{field.replace('_', '-')}"

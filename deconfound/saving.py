@@ -27,9 +27,9 @@ ENTRIES = (
     "levels",
     "train_tower",
     "intervening",
+    "level_intervention",
+    "average",
 )
-# Entries that older models lack, and what that means there.
-LATER = {"level_intervention": None, "average": "feature"}
 
 
 def write(model: nn.Module, config: dict[str, Any], folder: Path) -> Path:
@@ -126,8 +126,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     missing = [entry for entry in ENTRIES if entry not in config]
     if missing:
         raise WeightsError(f"{path}: expected the entry {missing[0]!r}, found none")
-    later = {entry: config.get(entry, default) for entry, default in LATER.items()}
-    return {entry: config[entry] for entry in ENTRIES} | later
+    return {entry: config[entry] for entry in ENTRIES}
 
 
 def _download(repository: str) -> tuple[Path, Path]:

@@ -14,7 +14,7 @@ ROOT = Path(deconfound.__file__).parent
 
 ORDER = (
     *("types", "errors", "settings", "files", "registry", "component", "precision", "evaluating"),
-    *("extras", "overlap", "bundled"),
+    *("extras", "overlap", "bundled", "spelling", "evenly"),
     *("packs", "vlm", "prompts", "dictionaries", "selectors", "estimators", "interventions"),
     *("encoders", "decoders", "saving", "assembly", "segmenter", "losses", "rivals"),
     *("data", "simulation", "diagnostics", "training", "study", "testing"),

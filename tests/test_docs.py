@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deconfound.interventions import interventions
-from deconfound.packs import read_pack
+from deconfound.packs import PromptPack
 from deconfound.testing import InterventionLayerContract
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +40,7 @@ def test_python_runs(page: Path, registry_as_it_was) -> None:
 def test_packs_are_valid(page: Path, tmp_path) -> None:
     for block in blocks(page, "yaml"):
         (tmp_path / "pack.yaml").write_text(block)
-        assert read_pack(tmp_path / "pack.yaml").confounder_names
+        assert PromptPack.load(tmp_path / "pack.yaml").confounder_names
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from deconfound.benchmark.cells import Outcome
 from deconfound.errors import RunFolderError
 from deconfound.training.files import write_text
+from deconfound.training.json_lines import read_lines
 from deconfound.training.locks import locked
 
 
@@ -40,23 +41,12 @@ class Ledger:
         """Read every line.
 
         Raises:
-            RunFolderError: a line is no cell.
+            RunFolderError: the file cannot be read, or a line is no cell.
         """
-        if not self.path.exists():
-            return []
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        return [self._parsed(number, line) for number, line in enumerate(lines, start=1)]
+        then = ", and the cell is trained again"
+        return read_lines(self.path, "a finished cell", Outcome.from_json, then)
 
     def append(self, outcome: Outcome) -> None:
         """Add a finished cell; a kill leaves the file with it, or as it was."""
         found = [*self.outcomes(), outcome]
         write_text(self.path, "".join(json.dumps(each.to_json()) + "\n" for each in found))
-
-    def _parsed(self, number: int, line: str) -> Outcome:
-        try:
-            return Outcome.from_json(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(
-                f"{self.path}, line {number}: expected a finished cell as JSON, found "
-                f"{line[:40]!r} ({error}); delete that line, and the cell is trained again"
-            ) from error

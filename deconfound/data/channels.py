@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from deconfound.data.samples import Site
-from deconfound.errors import unknown_name
+from deconfound.spelling import spelled
 
 NOTE = "channels are read as blue, green, red"
 """What a site that is turned says of itself."""
@@ -22,12 +22,9 @@ def blue_first(sites: Sequence[Site], names: Sequence[str]) -> list[Site]:
     Raises:
         UnknownNameError: a name that is no site's, as a slip would feed BGR as RGB unseen.
     """
-    known = {site.name.lower() for site in sites}
-    for name in names:
-        if name.lower() not in known:
-            raise unknown_name("site in --bgr", name, [site.name for site in sites])
-    turned = {name.lower() for name in names}
-    return [_turned(site) if site.name.lower() in turned else site for site in sites]
+    known = [site.name for site in sites]
+    turned = {spelled(name, known, "site in --bgr") for name in names}
+    return [_turned(site) if site.name in turned else site for site in sites]
 
 
 def _turned(site: Site) -> Site:

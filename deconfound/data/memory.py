@@ -21,8 +21,8 @@ class MemoryDataset(Dataset[dict[str, Any]]):
         masks: (n, H, W), uint8.
         class_index: (n,), int64; -1 for none or unknown.
         site_index: (n,), int64.
-        groups: (n,), the patient of each, within its site; None where nobody knows.
         augment: called with (image, mask, epoch, index); None for evaluation.
+        groups: (n,), the patient of each, within its site; None where nobody knows.
 
     Raises:
         ShapeError: arrays of different lengths or sizes.
@@ -73,6 +73,19 @@ class MemoryDataset(Dataset[dict[str, Any]]):
             "site_index": int(self.site_index[index]),
             "index": index,
         }
+
+    def take(self, rows: Sequence[int], augment: Augment | None = None) -> MemoryDataset:
+        """Return some of the images, in that order."""
+        index = torch.tensor(rows)
+        groups = None if self.groups is None else [self.groups[row] for row in rows]
+        return MemoryDataset(
+            self.images[index],
+            self.masks[index],
+            self.class_index[index],
+            self.site_index[index],
+            augment,
+            groups,
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch is running, so that its augmentation differs from the last one's."""

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from deconfound.errors import ConfigurationError, unknown_name
+from deconfound.spelling import spelled
 
 ARCHITECTURES = (
     "Unet",
@@ -142,10 +143,7 @@ def build_decoder(
 
 def canonical_architecture(name: str) -> str:
     """Return the name as SMP spells it, or raise UnknownNameError with the near ones."""
-    for architecture in ARCHITECTURES:
-        if architecture.lower() == name.lower():
-            return architecture
-    raise unknown_name("SMP decoder", name, ARCHITECTURES)
+    return spelled(name, ARCHITECTURES, "SMP decoder")
 
 
 def _check_options(name: str, build: Callable[..., Any], options: Mapping[str, Any]) -> None:

@@ -5,6 +5,5 @@ from __future__ import annotations
 from deconfound.encoders.fusion import LevelFusion
 from deconfound.encoders.levels import levels_from_stride
 from deconfound.encoders.pyramid import TowerPyramid
-from deconfound.encoders.smp_encoder import TowerEncoder
 
-__all__ = ["LevelFusion", "TowerEncoder", "TowerPyramid", "levels_from_stride"]
+__all__ = ["LevelFusion", "TowerPyramid", "levels_from_stride"]

@@ -35,7 +35,6 @@ class TowerPyramid(nn.Module):
         kind: ``"vit"`` or ``"resnet"``.
         out_channels: of the six maps, the image's three first; for ``"resnet"`` they are given by
             the stages and must be left out.
-        detail_stem: whether the stem is there (``"vit"`` only).
 
     Attributes:
         out_channels: channels of the maps, six unless `set_depth` made them fewer.
@@ -51,7 +50,6 @@ class TowerPyramid(nn.Module):
         stage_channels: Sequence[int],
         kind: str = "vit",
         out_channels: Sequence[int] | None = None,
-        detail_stem: bool = True,
     ) -> None:
         super().__init__()
         if kind not in KINDS:
@@ -65,19 +63,13 @@ class TowerPyramid(nn.Module):
         if kind == "vit":
             pairs = zip(STAGE_OF_LEVEL, self.out_channels[1:], strict=True)
             self.laterals.extend(_lateral(self.stage_channels[i], width) for i, width in pairs)
-        if kind == "vit" and detail_stem:
             widths = self.out_channels[: len(DETAIL_LEVELS) + 1]
             self.detail.extend(_detail(*pair) for pair in itertools.pairwise(widths))
 
     @classmethod
-    def for_tower(
-        cls,
-        tower: VisionTower,
-        out_channels: Sequence[int] | None = None,
-        detail_stem: bool = True,
-    ) -> TowerPyramid:
+    def for_tower(cls, tower: VisionTower) -> TowerPyramid:
         """Build the pyramid that fits a vision tower."""
-        return cls(tower.stage_channels, tower.pyramid_kind, out_channels, detail_stem)
+        return cls(tower.stage_channels, tower.pyramid_kind)
 
     @property
     def strides(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ schema that refuses what it does not know, and turned into the sentences a text 
 from __future__ import annotations
 
 from deconfound.packs.lint import Finding, lint
-from deconfound.packs.load import PromptPack, load_pack, read_pack
+from deconfound.packs.load import PromptPack
 from deconfound.packs.parts import Confounder, ConfounderGroup, LesionClass, Role
 from deconfound.packs.search import add_pack_path, available_packs
 
@@ -21,6 +21,4 @@ __all__ = [
     "add_pack_path",
     "available_packs",
     "lint",
-    "load_pack",
-    "read_pack",
 ]

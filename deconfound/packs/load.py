@@ -26,14 +26,26 @@ class PromptPack(Pack):
         """Load a pack by its name on the search path, or from a YAML file.
 
         Args:
-            name_or_path: ``"endoscopy"``, or a path; text with a separator or ending in
-                ``.yaml`` or ``.yml`` is a path.
+            name_or_path: ``"endoscopy"``, or the path of a file of at most 256 kB, UTF-8; text
+                with a separator or ending in ``.yaml`` or ``.yml`` is a path.
 
         Raises:
             UnknownNameError: no such name; the near ones are listed.
             PackError: the file cannot be read or breaks the schema; names file and line.
         """
-        return load_pack(name_or_path)
+        text = os.fspath(name_or_path)
+        if isinstance(name_or_path, os.PathLike) or _is_path(text):
+            return _read(Path(text))
+        known = available_packs()
+        if text not in known:
+            raise unknown_name("prompt pack", text, known)
+        pack = _read(known[text])
+        if pack.name != text:
+            raise PackError(
+                f"{known[text]}: the file is found as {text!r} and calls itself {pack.name!r}; "
+                f"rename one of them"
+            )
+        return pack
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], source: str = "the pack") -> PromptPack:
@@ -49,36 +61,12 @@ class PromptPack(Pack):
         return build_pack(mapping, Origin(source))
 
 
-def load_pack(name_or_path: str | os.PathLike[str]) -> PromptPack:
-    """Load a pack by its name on the search path, or from a YAML file; see `PromptPack.load`."""
-    text = os.fspath(name_or_path)
-    if isinstance(name_or_path, os.PathLike) or _is_path(text):
-        return read_pack(Path(text))
-    known = available_packs()
-    if text not in known:
-        raise unknown_name("prompt pack", text, known)
-    pack = read_pack(known[text])
-    if pack.name != text:
-        raise PackError(
-            f"{known[text]}: the file is found as {text!r} and calls itself {pack.name!r}; "
-            f"rename one of them"
-        )
-    return pack
-
-
 def _is_path(text: str) -> bool:
     return text.endswith(SUFFIXES) or os.sep in text or bool(os.altsep and os.altsep in text)
 
 
-def read_pack(path: Path) -> PromptPack:
-    """Read one YAML file.
-
-    Args:
-        path: a file of at most 256 kB, UTF-8.
-
-    Raises:
-        PackError: the file cannot be read or breaks the schema, in one sentence with file and line.
-    """
+def _read(path: Path) -> PromptPack:
+    """Read one YAML file."""
     value, lines = parse(_text(path), str(path))
     return build_pack(value, Origin(str(path), lines))
 

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str], recipe: Recipe = ANY) -> None:
         folder / "refutation.html", found, f"{recipe.program} {shlex.join(arguments)}"
     )
     write_json(folder / "refutation.json", found.to_json())
-    if flags.json:
+    if flags.json_output:
         print(json.dumps(found.to_json(), indent=2))
     else:
         show(found, page)

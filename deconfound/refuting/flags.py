@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
 
 from deconfound.errors import ConfigurationError
 from deconfound.extras import missing_extra
 from deconfound.flags import parse as read
+from deconfound.settings import Settings
 
 try:
     import tyro
@@ -17,8 +19,7 @@ except ImportError as error:
     raise missing_extra("tyro", "deconfound refute") from error
 
 
-@dataclass(frozen=True)
-class RefuteFlags:
+class RefuteFlags(Settings):
     """Is the adjustment of a trained model real?
 
     The models of a run are only run again; ``--retrain`` trains the method again for every
@@ -39,23 +40,25 @@ class RefuteFlags:
             trains where the run did.
         vlm: whose text tower words the placebos; by default the run's.
         text: ask also what needs a text tower.
-        json: print JSON.
+        json_output: print JSON (--json).
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     run: Annotated[Path, tyro.conf.Positional]
     method: str | None = None
     data: str | None = None
     bgr: tuple[str, ...] = ()
     site: str | None = None
-    images: int = 120
-    seeds: int = 3
+    images: int = Field(default=120, ge=1)
+    seeds: int = Field(default=3, ge=1)
     retrain: bool = False
     decisive: bool = False
-    batch_size: int = 16
+    batch_size: int = Field(default=16, ge=1)
     accelerator: Literal["auto", "cpu", "cuda", "mps"] | None = None
     vlm: str | None = None
     text: bool = True
-    json: bool = False
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
 
 
 def parse(arguments: Sequence[str], program: str) -> RefuteFlags:
@@ -69,10 +72,6 @@ def parse(arguments: Sequence[str], program: str) -> RefuteFlags:
         ConfigurationError: a number below 1, and flags that make others ineffective.
     """
     flags = read(RefuteFlags, arguments, program)
-    for name in ("images", "seeds", "batch_size"):
-        if getattr(flags, name) < 1:
-            flag = "--" + name.replace("_", "-")
-            raise ConfigurationError(f"{flag}: expected 1 or more, found {getattr(flags, name)}")
     _refuse_ignored(flags)
     return flags
 

@@ -8,16 +8,19 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from deconfound.diagnostics.refuters import LinearView, Training
 from deconfound.diagnostics.refuters.image_subject import Images, Look, numbers
-from deconfound.errors import RunFolderError
-from deconfound.training.files import unwritable, write_text
+from deconfound.training.files import write_text
+from deconfound.training.json_lines import read_lines
 from deconfound.training.locks import locked
+from deconfound.training.placing import refuse_unwritable
+
+T = TypeVar("T")
 
 VIEW = ("outcome", "treatment", "controls")
 """The parts of a linear view, as they are kept."""
@@ -28,7 +31,7 @@ class Ledger:
 
     A training is found by what its scores follow from: the method, the pictures that are scored,
     the numbers of the dictionary, the repetition, and what else was changed. Its settings and
-    images are those of the run. A line from before linear views were kept does not count.
+    images are those of the run.
 
     Args:
         folder: where ``trainings.jsonl`` is, or will be.
@@ -36,10 +39,11 @@ class Ledger:
         images: that are scored.
 
     Raises:
-        RunFolderError: a folder that cannot be made, or a line that is no training.
+        RunFolderError: a folder that may not be written, or a line that is no training.
     """
 
     def __init__(self, folder: Path, method: str, images: Images) -> None:
+        refuse_unwritable(folder)
         self.path = folder / "trainings.jsonl"
         self.method = method
         self._pictures = _digest_of(images)
@@ -93,37 +97,23 @@ class Ledger:
         view = {part: getattr(look.view, part).tolist() for part in VIEW}
         line = {"training": name, "method": self.method, **remarks, "scores": look.dice.tolist()}
         with locked(self.path.with_suffix(".lock")):
-            write_text(
-                self.path, "\n".join([*self._lines(), json.dumps({**line, "view": view}), ""])
-            )
+            lines = [*self._lines(dict), {**line, "view": view}]
+            write_text(self.path, "".join(json.dumps(one) + "\n" for one in lines))
         if self.work(name).exists():
             shutil.rmtree(self.work(name))
 
     def _read(self) -> dict[str, Look]:
         """Return what every finished training made of the pictures."""
-        lines = enumerate(self._lines(), start=1)
-        finished = (self._parsed(number, line) for number, line in lines)
-        return {name: look for name, look in finished if look is not None}
+        return dict(self._lines(_finished))
 
-    def _lines(self) -> list[str]:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        except OSError as error:
-            raise unwritable(self.path, error) from error
+    def _lines(self, parse: Callable[[Any], T]) -> list[T]:
+        then = ", and the model is trained again"
+        return read_lines(self.path, "a finished training", parse, then)
 
-    def _parsed(self, number: int, line: str) -> tuple[str, Look | None]:
-        try:
-            record = json.loads(line)
-            name, dice = str(record["training"]), _numbers(record["scores"])
-            if "view" not in record:
-                return name, None
-            return name, Look(dice, LinearView(*(_numbers(record["view"][part]) for part in VIEW)))
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(
-                f"{self.path}, line {number}: expected a finished training as JSON, found "
-                f"{line[:40]!r} ({error}); delete that line, and the model is trained again"
-            ) from error
+
+def _finished(line: Any) -> tuple[str, Look]:
+    view = LinearView(*(_numbers(line["view"][part]) for part in VIEW))
+    return str(line["training"]), Look(_numbers(line["scores"]), view)
 
 
 def changes(training: Training) -> dict[str, int]:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from deconfound.data import FolderDataset, Sample, group_ids
-from deconfound.data.memory import MemoryDataset
 from deconfound.data.samples import Site
-from deconfound.errors import unknown_name
 from deconfound.segmenter import CausalSegmenter
+from deconfound.simulation import SITES, RenderedSite
+from deconfound.spelling import spelled
+from deconfound.training.rendered import as_memory
 
 #: Added to a run's seed: pictures that it has not rendered.
 OTHER_PICTURES = 1000
@@ -38,7 +37,7 @@ def rendered(name: str | None, count: int, size: int, seed: int, multiclass: boo
     """Render pictures that no run has seen, where confounders do not go with classes.
 
     Args:
-        name: of the site; None is the last.
+        name: of the site, in any letter case; None is the last.
         count: how many.
         size: pixels along each side.
         seed: the run's.
@@ -47,18 +46,10 @@ def rendered(name: str | None, count: int, size: int, seed: int, multiclass: boo
     Raises:
         UnknownNameError: no such site.
     """
-    from deconfound import simulation
-
-    sites = {site.name: site for site in simulation.SITES}
+    sites = {site.name: site for site in SITES}
     name = _known(name, list(sites), "rendered site")
-    drawn = simulation.RenderedSite(sites[name], size, count, seed + OTHER_PICTURES)
-    items = [drawn[i] for i in range(count)]
-    images = torch.stack([(255 * item["image"]).round().to(torch.uint8) for item in items])
-    masks = torch.stack([item["mask"].to(torch.uint8) for item in items])
-    masks = masks if multiclass else masks.clamp_max(1)
-    where = torch.zeros(count, dtype=torch.int64)
-    dataset = MemoryDataset(images, masks, drawn.classes, where)
-    return Pictures(dataset, drawn.groups, f"rendered site {name}")
+    drawn = RenderedSite(sites[name], size, count, seed + OTHER_PICTURES)
+    return Pictures(as_memory(drawn, multiclass), drawn.groups, f"rendered site {name}")
 
 
 def stored(
@@ -74,7 +65,7 @@ def stored(
     Args:
         path: manifest or folder, for messages.
         sites: what is there.
-        name: of the site; None is the last.
+        name: of the site, in any letter case; None is the last.
         count: at most this many, evenly from the whole site.
         size: pixels along each side.
         model: which decides about classes.
@@ -94,11 +85,7 @@ def stored(
 
 
 def _known(name: str | None, known: Sequence[str], kind: str) -> str:
-    if name is None:
-        return known[-1]
-    if name not in known:
-        raise unknown_name(kind, name, known)
-    return name
+    return known[-1] if name is None else spelled(name, known, kind)
 
 
 def _evenly(samples: Sequence[Sample], count: int) -> list[Sample]:

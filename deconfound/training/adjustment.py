@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from torch import Tensor
 
 from deconfound.errors import ShapeError
 from deconfound.estimators.doing import Doing, Pictures
 from deconfound.estimators.doing.transplant import Tone
+from deconfound.settings import Settings
 
 
-class AdjustmentSettings(BaseModel):
+class AdjustmentSettings(Settings):
     """How a training adjusts; every field can be a flag.
 
     The defaults are the default training configuration (docs/results/causal.md has what was tried).

@@ -88,7 +88,7 @@ def load_state(
             f"delete {path.parent} to train this method from its first epoch"
         )
     number = "number of processes"
-    then = {**header["settings"], number: header.get("processes", processes)}
+    then = {**header["settings"], number: header["processes"]}
     now = {**settings.model_dump(), number: processes}
     refuse_other_settings(path, "run that is resumed", then, now, HARMLESS)
     _load_module(path, module, _under("module.", tensors))

@@ -11,6 +11,7 @@ from typing import Any
 
 from deconfound.errors import RunFolderError, unknown_name
 from deconfound.training.files import unwritable, write_json, write_text
+from deconfound.training.json_lines import read_lines
 from deconfound.training.placing import build, refuse_nothing, refuse_occupied, refuse_unwritable
 from deconfound.training.processes import is_main_process
 from deconfound.training.same_settings import refuse_other_settings
@@ -38,7 +39,6 @@ class RunFolder:
         config: Mapping[str, Any],
         resume: bool = False,
         may_differ: Iterable[str] = (),
-        usual: Mapping[str, Any] | None = None,
     ) -> RunFolder:
         """Make the folder, or go on in it.
 
@@ -49,8 +49,6 @@ class RunFolder:
             config: JSON-like settings, kept as ``config.json``.
             resume: go on with the run that is there; its settings must be the same.
             may_differ: top-level settings that may change on resuming ("workers").
-            usual: what settings were, by name, in a run that was begun before there were such
-                settings; nothing by default.
 
         Raises:
             RunFolderError: the folder is in use, cannot be written, or holds another run.
@@ -62,7 +60,7 @@ class RunFolder:
         if resume:
             refuse_nothing(path)
             run = cls.open(path)
-            _require_same(run, config, may_differ, usual)
+            _require_same(run, config, may_differ)
             return run
         refuse_occupied(path)
         build(path, config)
@@ -75,7 +73,6 @@ class RunFolder:
         resume: bool = False,
         config: Mapping[str, Any] | None = None,
         may_differ: Iterable[str] = (),
-        usual: Mapping[str, Any] | None = None,
     ) -> None:
         """Refuse, before any work is done, what :meth:`create` would refuse; writes nothing.
 
@@ -84,7 +81,6 @@ class RunFolder:
             resume: as for :meth:`create`.
             config: settings to compare with those of the resumed run; None compares nothing.
             may_differ: as for :meth:`create`.
-            usual: as for :meth:`create`.
 
         Raises:
             RunFolderError: the place is in use or cannot be written; or, with ``resume``, there is
@@ -97,7 +93,7 @@ class RunFolder:
             refuse_nothing(path)
             run = cls.open(path)
             if config is not None:
-                _require_same(run, json.loads(json.dumps(dict(config))), may_differ, usual)
+                _require_same(run, json.loads(json.dumps(dict(config))), may_differ)
         refuse_unwritable(path)
 
     @classmethod
@@ -214,29 +210,7 @@ class RunFolder:
         Raises:
             RunFolderError: the file cannot be read, or a whole line is damaged.
         """
-        try:
-            text = self.metrics_path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
-            raise RunFolderError(
-                f"{self.metrics_path}: expected text, could not read it ({error}); restore the "
-                f"file, or delete it"
-            ) from error
-        whole = text.split("\n")[:-1]
-        return [self._parsed(number, line) for number, line in enumerate(whole, start=1)]
-
-    def _parsed(self, number: int, line: str) -> dict[str, Any]:
-        try:
-            epoch = json.loads(line)
-        except ValueError:
-            epoch = None
-        if not isinstance(epoch, dict) or "method" not in epoch:
-            raise RunFolderError(
-                f"{self.metrics_path}, line {number}: expected one epoch of a method as JSON, "
-                f"found {line[:40]!r}; delete that line"
-            )
-        return epoch
+        return read_lines(self.metrics_path, "one epoch of a method", _epoch)
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Append one line to ``metrics.jsonl`` and flush it.
@@ -262,11 +236,10 @@ class RunFolder:
         write_json(self.results_path, results)
 
 
-def _require_same(
-    run: RunFolder,
-    config: Mapping[str, Any],
-    may_differ: Iterable[str],
-    usual: Mapping[str, Any] | None,
-) -> None:
-    then = {**(usual or {}), **run.config}
-    refuse_other_settings(run.path, "run that is resumed", then, config, may_differ)
+def _require_same(run: RunFolder, config: Mapping[str, Any], may_differ: Iterable[str]) -> None:
+    refuse_other_settings(run.path, "run that is resumed", run.config, config, may_differ)
+
+
+def _epoch(line: Any) -> dict[str, Any]:
+    """Return a line of ``metrics.jsonl`` that says of which method it is."""
+    return {"method": line["method"], **line}

@@ -45,16 +45,13 @@ def refuse_other_settings(
         )
 
 
-def keep_settings(
-    path: Path, kind: str, settings: Mapping[str, Any], usual: Mapping[str, Any] | None = None
-) -> None:
+def keep_settings(path: Path, kind: str, settings: Mapping[str, Any]) -> None:
     """Write the settings that many models share, or make sure that those there are the same.
 
     Args:
         path: the file; its folder is made.
         kind: of what lies in the folder, in words ("study").
         settings: JSON-like.
-        usual: what settings were, by name, before there were such settings; nothing by default.
 
     Raises:
         RunFolderError: other settings, a file that is damaged, or a folder that cannot be used.
@@ -72,8 +69,7 @@ def keep_settings(
             f"restore the file, or choose another --out"
         ) from error
     if there is not None:
-        then = {**(usual or {}), **there}
-        refuse_other_settings(path.parent, f"{kind} that is there", then, settings)
+        refuse_other_settings(path.parent, f"{kind} that is there", there, settings)
     if there != settings:
         write_json(path, settings)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from deconfound.settings import Settings
 from deconfound.training.schedule import LearningRateSchedule, Schedule
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Settings):
     """How to train.
 
     Attributes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deconfound.data.which_images import which_images
 from deconfound.errors import RunFolderError
+from deconfound.settings import WrongValueError
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.files import write_json
 from deconfound.training.loading import ImageDataset
@@ -24,8 +24,7 @@ class WhatWasRead(BaseModel):
     Attributes:
         settings: what was asked for.
         images: how many were read.
-        which: digest of what is known of them (`which_images`); None where nobody knows, as in a
-            reading that is older than the look at them.
+        which: digest of what is known of them (`which_images`); None where nobody knows.
         weights: one for each image, exactly as float32 has it; None weighs all alike.
         temperature: of the reading that the weights are from; None without weights.
         transplant: share of the pictures whose lesion is transplanted.
@@ -38,22 +37,13 @@ class WhatWasRead(BaseModel):
 
     settings: AdjustmentSettings
     images: int
-    which: str | None = None
+    which: str | None
     weights: tuple[float, ...] | None
     temperature: float | None
     transplant: float
     margin: float
     restyle: float
     notes: tuple[str, ...]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _older(cls, kept: Any) -> Any:
-        """Take margin and restyle from the settings, as before they could be left to the images."""
-        asked = kept.get("settings") if isinstance(kept, dict) else None
-        if not isinstance(asked, dict):
-            return kept
-        return {name: asked[name] for name in ("margin", "restyle") if name in asked} | kept
 
     def keep(self, path: Path) -> None:
         """Write it as JSON; the folder is made where it is missing.
@@ -77,7 +67,7 @@ class WhatWasRead(BaseModel):
         """
         try:
             found = cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, ValidationError) as error:
+        except (OSError, UnicodeDecodeError, ValidationError, WrongValueError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise RunFolderError(
                 f"{path}: expected what was read in the training images, could not read it "

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from deconfound.errors import ConfigurationError, unknown_name
+from deconfound.errors import ConfigurationError
+from deconfound.spelling import spelled
 
 
 class Named(Protocol):
@@ -30,14 +31,11 @@ def chosen_sites(sites: Sequence[S], asked: Sequence[str]) -> list[S]:
         UnknownNameError: a name that is no site's.
         ConfigurationError: only one site, so none can be held out.
     """
-    known = {site.name.lower(): site for site in sites}
-    for name in asked:
-        if name.lower() not in known:
-            raise unknown_name("site", name, [site.name for site in sites])
-    wanted = {name.lower() for name in asked}
+    known = [site.name for site in sites]
+    wanted = {spelled(name, known) for name in asked}
     if len(wanted) == 1:
         raise ConfigurationError(
             f"--sites: expected two or more, one to hold out and others to train on, found "
             f"{asked[0]} alone; name another, or leave it out"
         )
-    return [site for name, site in known.items() if not wanted or name in wanted]
+    return [site for site in sites if not wanted or site.name in wanted]

@@ -20,9 +20,12 @@ from deconfound.data import (
     split_samples,
 )
 from deconfound.data.memory import MemoryDataset
-from deconfound.errors import DataError, unknown_name
+from deconfound.errors import DataError
+from deconfound.evenly import evenly
 from deconfound.packs import PromptPack
+from deconfound.spelling import spelled
 from deconfound.training.reading import Watch
+from deconfound.training.rendered import as_memory
 
 from .chosen_sites import chosen_sites
 from .config import RecipeConfig
@@ -114,8 +117,8 @@ def _rendered(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort
     strata = seen.site_index.tolist()
     chosen, held = split_by_group(seen.groups or (), config.validation_share, config.seed, strata)
     return Cohort(
-        train=_subset(seen, chosen, _augment(config)),
-        validation=_subset(seen, held),
+        train=seen.take(chosen, _augment(config)),
+        validation=seen.take(held),
         target=images[holdout],
         holdout=holdout,
         sites=tuple(sites),
@@ -136,13 +139,7 @@ def _render(site: simulation.Site, site_index: int, config: RecipeConfig) -> Mem
         correlation=config.correlation,
         site_index=site_index,
     )
-    items = [drawn[i] for i in range(len(drawn))]
-    images = torch.stack([(255 * item["image"]).round().to(torch.uint8) for item in items])
-    masks = torch.stack([item["mask"].to(torch.uint8) for item in items])
-    if config.task == "binary":
-        masks = masks.clamp_max(1)
-    where = torch.full((len(items),), site_index)
-    return MemoryDataset(images, masks, drawn.classes, where, groups=drawn.groups)
+    return as_memory(drawn, config.task == "multiclass")
 
 
 def _join(sets: Sequence[MemoryDataset]) -> MemoryDataset:
@@ -152,20 +149,6 @@ def _join(sets: Sequence[MemoryDataset]) -> MemoryDataset:
         torch.cat([one.class_index for one in sets]),
         torch.cat([one.site_index for one in sets]),
         groups=[group for one in sets for group in one.groups or ()],
-    )
-
-
-def _subset(
-    whole: MemoryDataset, rows: Sequence[int], augment: JointAugment | None = None
-) -> MemoryDataset:
-    index = torch.tensor(rows)
-    return MemoryDataset(
-        whole.images[index],
-        whole.masks[index],
-        whole.class_index[index],
-        whole.site_index[index],
-        augment,
-        [(whole.groups or ())[row] for row in rows],
     )
 
 
@@ -197,9 +180,7 @@ def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohor
 
 def spread(samples: Sequence[Sample], most: int | None) -> Sequence[Sample]:
     """Return at most that many of a site's samples, in even steps from the first to the last."""
-    if most is None or len(samples) <= most:
-        return samples
-    return [samples[round(i * (len(samples) - 1) / (most - 1))] for i in range(most)]
+    return samples if most is None else [samples[i] for i in evenly(len(samples), most)]
 
 
 def _stored(
@@ -261,9 +242,4 @@ def _augment(config: RecipeConfig) -> JointAugment | None:
 
 
 def _choose(holdout: str | None, names: Sequence[str]) -> str:
-    if holdout is None:
-        return names[-1]
-    for name in names:
-        if name.lower() == holdout.lower():
-            return name
-    raise unknown_name("site", holdout, names)
+    return names[-1] if holdout is None else spelled(holdout, names)

@@ -12,14 +12,14 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.estimators.levels import Level
-from deconfound.settings import Settings, WrongValueError
+from deconfound.settings import WrongValueError
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.settings import TrainingSettings
 
 PROFILES = Path(__file__).parent / "profiles"
 
 
-class RecipeConfig(Settings, TrainingSettings, AdjustmentSettings):
+class RecipeConfig(TrainingSettings, AdjustmentSettings):
     """The settings of one leave-one-site-out run, in addition to those of the loop.
 
     Attributes:
@@ -144,16 +144,6 @@ class RecipeConfig(Settings, TrainingSettings, AdjustmentSettings):
         """What the method ``adjusted`` adjusts by."""
         names = AdjustmentSettings.model_fields
         return AdjustmentSettings(**{name: getattr(self, name) for name in names})
-
-    @classmethod
-    def usual(cls) -> dict[str, Any]:
-        """Return every setting's default: what it was in a run made before there was one."""
-        return cls.model_validate({}).model_dump(mode="json")
-
-    @staticmethod
-    def flag(field: str) -> str:
-        """Return the name of a field on the command line."""
-        return "json" if field == "json_output" else field.replace("_", "-")
 
 
 def load_profile(name: str) -> RecipeConfig:

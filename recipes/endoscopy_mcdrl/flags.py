@@ -19,12 +19,16 @@ def parse(record: type[T], arguments: Sequence[str], program: str, default: T | 
 
 def parse_config(arguments: Sequence[str], program: str) -> RecipeConfig:
     """Start from the profile that ``--config`` names, then let the flags override it."""
-    profile = load_profile(value_of("--config", arguments) or "default")
-    return parse(RecipeConfig, arguments, program, default=profile)
+    return parse(RecipeConfig, arguments, program, default=profile_of(arguments))
 
 
-def value_of(flag: str, arguments: Sequence[str]) -> str | None:
-    """Return what the words give for a flag, before anything else is read."""
+def profile_of(arguments: Sequence[str]) -> RecipeConfig:
+    """Return the profile that ``--config`` names, before anything else is read."""
+    return load_profile(_value_of("--config", arguments) or "default")
+
+
+def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    """Return what the words give for a flag."""
     for position, word in enumerate(arguments):
         if word == flag and position + 1 < len(arguments):
             return arguments[position + 1]

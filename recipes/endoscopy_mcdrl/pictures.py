@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import default_collate
 
 from deconfound import CausalSegmenter
+from deconfound.evenly import evenly
 from deconfound.overlap import predicted_mask
 from deconfound.packs import PromptPack
 from deconfound.training import MethodResult
@@ -109,8 +110,7 @@ def _explain(model: CausalSegmenter, images: torch.Tensor) -> Explanation:
 def _spread(result: MethodResult, count: int) -> list[int]:
     """Return images from worst to best Dice in even steps, so that none is picked by hand."""
     order = np.argsort(result.dice, kind="stable")
-    steps = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    return result.index[order[steps]].tolist()
+    return result.index[order[evenly(len(order), count)]].tolist()
 
 
 def _class_of(batch: dict[str, torch.Tensor], row: int, pack: PromptPack) -> str:

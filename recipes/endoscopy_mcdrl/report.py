@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 from rich.console import Console
@@ -40,9 +40,7 @@ class ReportFlags:
 
 def main(arguments: Sequence[str]) -> None:
     """Report as the flags say; nothing but the page is written."""
-    # --run RUN is how it was asked for when other commands took RUN already.
-    words = [word.removeprefix("--run=") for word in arguments if word != "--run"]
-    flags = parse(ReportFlags, words, "report")
+    flags = parse(ReportFlags, arguments, "report")
     run = RunFolder.open(flags.run)
     config = settings_of(run)
     trained = _trained(run, config)
@@ -75,9 +73,8 @@ def _trained(run: RunFolder, config: RecipeConfig) -> list[Trained]:
     try:
         told = json.loads(run.results_path.read_text(encoding="utf-8"))
         results = {one["method"]: MethodResult.from_json(one) for one in told["methods"]}
-        remarks: dict[str, Any] = told.get("adjusting", {})  # runs made before did not keep them
         return [
-            Trained(results[title], history, tuple(remarks.get(title, ())))
+            Trained(results[title], history, tuple(told["adjusting"][title]))
             for method, history in zip(config.methods, histories, strict=True)
             for title in (title_of(method, config),)
         ]

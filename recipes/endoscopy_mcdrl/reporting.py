@@ -15,6 +15,7 @@ from deconfound.data.patients import patients
 from deconfound.diagnostics import WhatWasUsed, drawn, take_evenly, what_was_used
 from deconfound.dictionaries import dictionaries
 from deconfound.estimators.weighting.reading import TEMPERATURE
+from deconfound.flags import flag_of
 from deconfound.packs import PromptPack
 from deconfound.training import History, MethodResult, ReportContext, RunFolder, write_report
 from deconfound.training.reading import at_first_epoch
@@ -127,12 +128,12 @@ def command(config: RecipeConfig, cohort: Cohort) -> str:
         value = getattr(config, field)
         if field in ("config", "out", "resume", "holdout") or value == getattr(profile, field):
             continue
-        flag = RecipeConfig.flag(field)
+        flag = flag_of(field)
         if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
+            words.append(flag if value else flag.replace("--", "--no-", 1))
         else:
             values = value if isinstance(value, tuple) else (value,)
-            words.append(f"--{flag} {shlex.join(map(str, values))}")
+            words.append(f"{flag} {shlex.join(map(str, values))}")
     return " ".join([*words, f"--holdout {shlex.quote(cohort.holdout)}"])
 
 

@@ -25,6 +25,7 @@ from deconfound.data import (
 )
 from deconfound.data.duplicates import BITS
 from deconfound.errors import ConfigurationError
+from deconfound.flags import flag_of
 from deconfound.settings import Settings
 from deconfound.training.counting import counting
 from deconfound.training.reading import Watch
@@ -91,7 +92,7 @@ def _refuse_unread(flags: SitesFlags) -> None:
     for name in ("seed", "seeds", "validation_share"):
         if not flags.check and getattr(flags, name) != SitesFlags.model_fields[name].default:
             raise ConfigurationError(
-                f"--{RecipeConfig.flag(name)}: expected --check, which looks at splits; "
+                f"{flag_of(name)}: expected --check, which looks at splits; "
                 f"add it, or leave this out"
             )
 

@@ -52,12 +52,12 @@ def main(arguments: Sequence[str]) -> None:
     _introduce(config, pack, console)
     fabric = launch(config)
     out = fabric.broadcast(_place(config))  # a default holds the time, which processes read apart
-    asked, usual = config.model_dump(mode="json"), RecipeConfig.usual()
-    RunFolder.require_free(out, config.resume, asked, MAY_DIFFER, usual)
+    asked = config.model_dump(mode="json")
+    RunFolder.require_free(out, config.resume, asked, MAY_DIFFER)
     fabric.barrier()  # nobody looks at the place after somebody has made the folder
     models = {method: build_model(method, config, pack) for method in config.methods}
     cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
-    run = RunFolder.create(out, asked, config.resume, MAY_DIFFER, usual)
+    run = RunFolder.create(out, asked, config.resume, MAY_DIFFER)
     by_the_first(fabric, lambda: sign(run, str(__package__)))
     note(console, f"sites      {cohort.source}")
     note_ignored(console, cohort.ignored)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deconfound.errors import ConfigurationError
+from deconfound.flags import flag_of
 
 from .config import RecipeConfig
 from .parts import takes_layer
@@ -18,8 +19,7 @@ def refuse_unread(config: RecipeConfig) -> None:
         value = getattr(config, setting)
         if value != RecipeConfig.model_fields[setting].default:
             raise ConfigurationError(
-                f"--{RecipeConfig.flag(setting)} {value}: expected {expected}; leave one of the "
-                f"two flags out"
+                f"{flag_of(setting)} {value}: expected {expected}; leave one of the two flags out"
             )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from deconfound.cli import run
 from deconfound.extras import missing_extra
+from deconfound.flags import parse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,12 +17,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(arguments: Sequence[str] | None) -> None:
     try:
-        import tyro
-
         from .commands import Command
     except ModuleNotFoundError as error:
         raise missing_extra(str(error.name).partition(".")[0], "the command line") from error
-    tyro.cli(Command, prog=f"python -m {__package__}", args=arguments)()
+    words = sys.argv[1:] if arguments is None else arguments
+    parse(Command, words, f"python -m {__package__}")()  # type: ignore[arg-type]  # it is a union
 
 
 if __name__ == "__main__":

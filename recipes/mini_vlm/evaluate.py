@@ -186,10 +186,11 @@ def _ranking(renders: Renders, reading: Reading) -> list[Figure]:
 
 def _share(name: str, right: Tensor, chance: float) -> Figure:
     """Wilson's interval of a share."""
-    n, p, z = len(right), float(right.float().mean()), 1.96
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    reach = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Figure(name, p, middle - reach, middle + reach, n, chance)
+    from scipy.stats import binomtest
+
+    test = binomtest(int(right.sum()), len(right))
+    low, high = test.proportion_ci(method="wilson")
+    return Figure(name, test.statistic, low, high, len(right), chance)
 
 
 def _mean(name: str, values: Tensor, chance: float) -> Figure:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Self
 
-from deconfound.errors import ConfigurationError
+from pydantic import ConfigDict, Field, model_validator
+
+from deconfound import settings
+from deconfound.settings import WrongValueError
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(settings.Settings):
     """Of a training run; the bundled weights had these, and 31 minutes.
 
     Attributes:
@@ -30,44 +32,28 @@ class Settings:
         seed: of pictures, captions and weights.
     """
 
-    steps: int = 6000
-    minutes: float = 0.0
-    batch_size: int = 64
-    processes: int = 2
-    pictures: int = 30_000
-    matrix_lr: float = 3e-3
-    lr: float = 1e-3
-    weight_decay: float = 0.05
-    dropped: float = 0.75
-    apart_from: float = 0.5
-    kept: int = 6
-    whole: float = 0.15
-    place_weight: float = 2.0
-    agreement_weight: float = 20.0
-    seed: int = 0
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def check(self) -> None:
-        """Raise ConfigurationError for a number that cannot work."""
-        for name, low, high in (
-            ("steps", 1, 1e9),
-            ("minutes", 0, 1e6),
-            ("batch_size", self.processes, 1e6),
-            ("processes", 1, 1024),
-            ("pictures", self.batch_size, 1e9),
-            ("matrix_lr", 1e-9, 10),
-            ("lr", 1e-9, 10),
-            ("weight_decay", 0, 10),
-            ("dropped", 0, 0.95),
-            ("apart_from", 0, 1),
-            ("kept", 1, 16),
-            ("agreement_weight", 0, 1e6),
-            ("whole", 0, 1),
-            ("place_weight", 0, 1e6),
-            ("seed", 0, 2**31),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ConfigurationError(
-                    f"--{name.replace('_', '-')} must lie between {low:g} and {high:g}, "
-                    f"found {value:g}; choose another"
-                )
+    steps: int = Field(default=6000, ge=1)
+    minutes: float = Field(default=0.0, ge=0, le=1e6)
+    batch_size: int = Field(default=64, ge=1)
+    processes: int = Field(default=2, ge=1, le=1024)
+    pictures: int = Field(default=30_000, ge=1)
+    matrix_lr: float = Field(default=3e-3, gt=0, le=10)
+    lr: float = Field(default=1e-3, gt=0, le=10)
+    weight_decay: float = Field(default=0.05, ge=0, le=10)
+    dropped: float = Field(default=0.75, ge=0, le=0.95)
+    apart_from: float = Field(default=0.5, ge=0, le=1)
+    kept: int = Field(default=6, ge=1, le=16)
+    whole: float = Field(default=0.15, ge=0, le=1)
+    place_weight: float = Field(default=2.0, ge=0, le=1e6)
+    agreement_weight: float = Field(default=20.0, ge=0, le=1e6)
+    seed: int = Field(default=0, ge=0, le=2**31)
+
+    @model_validator(mode="after")
+    def _batches(self) -> Self:
+        """Refuse batches that leave a process without a picture, or ask for more than there are."""
+        if not self.processes <= self.batch_size <= self.pictures:
+            expected = f"{self.processes} (processes) to {self.pictures} (pictures)"
+            raise WrongValueError("batch_size", f"expected {expected}, found {self.batch_size}")
+        return self

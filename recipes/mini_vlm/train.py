@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from safetensors import safe_open
@@ -37,11 +36,10 @@ def train(settings: Settings, run: Path, out: Path, threads: int = 1) -> Path:
         ``out``.
 
     Raises:
-        ConfigurationError: a setting that cannot work, or a version of torch without the optimiser.
+        ConfigurationError: a version of torch without the optimiser.
         RunFolderError: ``run`` or ``out`` cannot be written, ``run`` holds a run with other
             settings, or a process was ended.
     """
-    settings.check()
     require_muon()
     refuse_unwritable(out)
     _prepare(run, settings)
@@ -61,7 +59,7 @@ def _prepare(run: Path, settings: Settings) -> None:
         return
     with safe_open(run / CHECKPOINT, "pt") as file:
         before = json.loads(file.metadata()["settings"])
-    changed = [key for key, value in asdict(settings).items() if before.get(key) != value]
+    changed = [key for key, value in settings.model_dump().items() if before.get(key) != value]
     if changed:
         raise RunFolderError(
             f"{run} holds a run with other settings ({', '.join(changed)} differ); repeat them to "

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import random
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +165,7 @@ class Trainer:
         state = {name: parameter.detach() for name, parameter in self._parameters()}
         state |= self.optimizer.state()
         about = {"step": str(self.step), "seconds": str(self.seconds)}
-        about["settings"] = json.dumps(asdict(self.settings))
+        about["settings"] = self.settings.model_dump_json()
         write_atomically(folder / CHECKPOINT, lambda path: save_file(state, path, metadata=about))
 
     def restore(self, folder: Path) -> None:

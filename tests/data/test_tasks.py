@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deconfound.errors import DataError
-from deconfound.packs import load_pack
+from deconfound.packs import PromptPack
 from recipes.endoscopy_mcdrl.cohort import _stored
 from recipes.endoscopy_mcdrl.config import RecipeConfig
 from recipes.endoscopy_mcdrl.readers import discover
@@ -70,7 +70,9 @@ def test_a_mask_is_what_its_reader_says(tmp_path: Path, name: str, task: str) ->
     site, *_ = discover(tmp_path)
 
     def held() -> list[set[int]]:
-        images = _stored(site.samples, RecipeConfig(task=task), load_pack("endoscopy"), [site.name])
+        images = _stored(
+            site.samples, RecipeConfig(task=task), PromptPack.load("endoscopy"), [site.name]
+        )
         return [set(item["mask"].unique().tolist()) for item in images]
 
     if isinstance(values, str):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deconfound.errors import ShapeError
 from deconfound.losses import CausalLoss, SegmentationLoss
-from deconfound.packs import load_pack
+from deconfound.packs import PromptPack
 from deconfound.prompts import PromptEmbeddings
 from deconfound.testing.strategies import generator, seeds
 from deconfound.types import Confounders, Explanation, Intervened, Regions
@@ -74,7 +74,7 @@ def criterion_and_explanation(logits: torch.Tensor, dim: int = 6) -> tuple[Causa
     def unit(*shape: int) -> torch.Tensor:
         return F.normalize(torch.randn(*shape, dim, generator=g), dim=-1)
 
-    prompts = PromptEmbeddings(load_pack("endoscopy"), lambda texts: unit(len(texts)))
+    prompts = PromptEmbeddings(PromptPack.load("endoscopy"), lambda texts: unit(len(texts)))
     features, z = unit(count, 4), prompts.confounders
     uniform = torch.full((len(z),), 1 / len(z))
     said = Explanation(

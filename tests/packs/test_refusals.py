@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deconfound.errors import PackError
-from deconfound.packs import PromptPack, read_pack
+from deconfound.packs import PromptPack
 from deconfound.packs.load import MAX_BYTES
 
 Write = Callable[..., Path]
@@ -153,7 +153,7 @@ def test_any_bytes_are_a_pack_or_a_sentence(
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_bytes(data)
     with pytest.raises(PackError, match=r"any\.yaml"):
-        read_pack(path)
+        PromptPack.load(path)
 
 
 KEYS = st.sampled_from(["name", "classes", "groups", "templates", "provenance", "x"])

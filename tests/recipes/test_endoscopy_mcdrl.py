@@ -106,7 +106,7 @@ def test_a_finished_run_is_reported_again_without_training(run: Path, tmp_path, 
     assert str(copy / "report.html") in capsys.readouterr().out
     assert told(copy / "report.html") == told(run / "report.html")
     assert "data:image/jpeg" in told(run / "report.html")
-    assert main(["report", f"--run={copy}", "--no-pictures"]) == 0
+    assert main(["report", str(copy), "--no-pictures"]) == 0
     bare = told(copy / "report.html")
     assert "data:image/" not in bare
     assert "What did the model use?" in bare
@@ -143,7 +143,7 @@ def test_a_report_reads_at_the_temperature_of_the_training(run, tmp_path, monkey
     kept = copy / "adjusting" / "adjusted.json"
     for temperature in (0.03, None):
         kept.write_text(json.dumps({**json.loads(kept.read_text()), "temperature": temperature}))
-        assert main(["report", "--run", str(copy), "--no-pictures"]) == 0
+        assert main(["report", str(copy), "--no-pictures"]) == 0
     assert asked == [0.03, 0.1]
 
 

@@ -35,7 +35,7 @@ QUICK = ["--epochs", "1", "--image-size", "32", "--batch-size", "8", "--images-p
          "--decoder", "Linknet"]  # fmt: skip
 CHOSEN = ["--intervention", "film", "--estimator", "standardisation", "--average", "probability",
           "--prior", "empirical", "--methods", "mcdrl"]  # fmt: skip
-LATER = ("intervention", "estimator", "average", "prior")
+PARTS = ("intervention", "estimator", "average", "prior")
 
 
 def config(**settings: object) -> RecipeConfig:
@@ -73,7 +73,7 @@ def test_a_run_is_loaded_with_its_parts_and_draws_the_same_masks(trained) -> Non
 def test_the_run_folder_and_the_report_say_what_was_asked(trained) -> None:
     out, _ = trained
     told = json.loads((out / "config.json").read_text())
-    assert {name: told[name] for name in LATER} == {
+    assert {name: told[name] for name in PARTS} == {
         "intervention": "film",
         "estimator": "standardisation",
         "average": "probability",
@@ -101,7 +101,7 @@ def test_every_command_finds_them_in_the_run_folder(trained, tmp_path, monkeypat
         mask = before.eval()(before.normalize(image))[0, 0] > 0
     drawn = np.asarray(Image.open(tmp_path / "masks" / "frame_mask.png")) > 0
     assert (drawn == mask.numpy()).all()
-    assert main(["report", "--run", str(out), "--no-pictures"]) == 0
+    assert main(["report", str(out), "--no-pictures"]) == 0
     asked = ["--images", "6", "--seeds", "1", "--decisive", "--no-text", "--json"]
     copy = shutil.copytree(out, tmp_path / "copy")
     capsys.readouterr()
@@ -157,9 +157,9 @@ def test_every_estimator_is_built(name, tiny_weights) -> None:
 
 def test_defaults_are_those_of_the_layer_and_of_the_published_form(tiny_weights) -> None:
     default = CrossAttentionIntervention(32).options()
-    usual = RecipeConfig.usual()
+    usual = RecipeConfig.model_validate({}).model_dump(mode="json")
     assert all(usual[setting] == default[setting] for setting in default if setting != "dim")
-    assert {name: usual[name] for name in LATER} == {
+    assert {name: usual[name] for name in PARTS} == {
         "intervention": "cross_attention",
         "estimator": None,
         "average": "feature",

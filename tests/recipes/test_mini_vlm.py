@@ -6,7 +6,6 @@ import json
 import random
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +195,7 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights(tmp_path: Path, picture
     expected = through.clip.state_dict()
     assert all(torch.equal(value, expected[k]) for k, value in second.clip.state_dict().items())
     with pytest.raises(RunFolderError, match=r"other settings \(lr differ\).*--run"):
-        train(replace(SMALL, lr=0.1), tmp_path, tmp_path / "out")
+        train(SMALL.model_copy(update={"lr": 0.1}), tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -220,16 +219,19 @@ def test_lesion_pixels_are_counted_under_the_selected_locations() -> None:
     assert lesion_kept(index, (2, 2), lesion & False).isnan().all()
 
 
-@pytest.mark.parametrize("flag", ["--steps", "--batch-size", "--lr"])
+@pytest.mark.parametrize(
+    ("flag", "value", "words"),
+    [
+        ("--steps", 0, "expected greater than or equal to 1, found 0"),
+        ("--lr", 0, "expected greater than 0, found 0.0"),
+        ("--batch-size", 1, "expected 2 (processes) to 30000 (pictures), found 1"),
+    ],
+)
 def test_settings_that_cannot_work_are_refused_in_one_sentence(
-    flag: str, capsys: pytest.CaptureFixture[str]
+    flag: str, value: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["train", flag, "0"]) == 2
-    error = capsys.readouterr().err
-    assert f"{flag} must lie between" in error
-    assert error.count("\n") == 1
-    with pytest.raises(ConfigurationError, match=flag):
-        Settings(**{flag[2:].replace("-", "_"): 0}).check()
+    assert main(["train", flag, str(value)]) == 2
+    assert capsys.readouterr().err == f"error: {flag}: {words}\n"
 
 
 def test_without_tyro_the_command_names_the_remedy(
@@ -250,7 +252,7 @@ def test_a_run_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> Non
 
 
 def test_two_processes_train_and_export(tmp_path: Path) -> None:
-    settings = replace(SMALL, steps=2, processes=2)
+    settings = SMALL.model_copy(update={"steps": 2, "processes": 2})
     train(settings, tmp_path / "run", tmp_path / "out")
     assert load(tmp_path / "out").embed_dim == load("mini").embed_dim
     log = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()

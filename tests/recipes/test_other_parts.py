@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -29,8 +28,6 @@ from tests.tiny import tiny_vlm
 QUICK = ["--epochs", "1", "--image-size", "64", "--batch-size", "8", "--depth", "1", "--heads", "4",
          "--decoder", "Linknet"]  # fmt: skip
 PACK = PromptPack.load("endoscopy")
-LATER = ("dictionary", "level_intervention", "calibrate", "intervention", "estimator", "average",
-         "prior")  # fmt: skip
 
 
 def asked(weights: Path, out: Path, *more: str) -> list[str]:
@@ -96,22 +93,6 @@ def plain_run(tiny_weights, tmp_path_factory) -> Path:
         patched.setattr(train, "report", lambda *told: None)  # a page that nobody reads here
         assert main(asked(tiny_weights, out, "--methods", "mcdrl")) == 0
     return out
-
-
-def test_a_run_from_before_a_setting_loads_and_is_resumed(
-    plain_run, tiny_weights, tmp_path, monkeypatch, capsys
-) -> None:
-    monkeypatch.setattr(train, "report", lambda *told: None)
-    old = shutil.copytree(plain_run, tmp_path / "old")
-    config = json.loads((old / "config.json").read_text())
-    (old / "config.json").write_text(
-        json.dumps({name: value for name, value in config.items() if name not in LATER})
-    )
-    assert load_profile(str(old / "config.json")).dictionary == "text"
-    words = asked(tiny_weights, old, "--methods", "mcdrl", "--resume")
-    assert main(words) == 0
-    assert main([*words, "--dictionary", "kmeans"]) == 2
-    assert 'dictionary ("text" then, "kmeans" now)' in capsys.readouterr().err
 
 
 def trained(weights: Path, out: Path, *more: str) -> tuple[train.RunFolder, CausalSegmenter]:

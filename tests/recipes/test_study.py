@@ -422,20 +422,6 @@ def begun(store: Store) -> None:
     store.path(Cell("baseline", "mini", "A")).mkdir(parents=True)
 
 
-def test_a_setting_of_a_later_version_had_its_default(tmp_path, tiny_weights):
-    settings = tiny(tmp_path, tiny_weights)
-    begun(Store.prepare(settings))
-    path = settings.out / "study.json"
-    told = json.loads(path.read_text())
-    earlier = {name: value for name, value in told.items() if name != "alpha"}
-    path.write_text(json.dumps(earlier))
-    Store.prepare(settings)
-    assert json.loads(path.read_text()) == told
-    path.write_text(json.dumps(earlier))
-    with pytest.raises(RunFolderError, match=r"alpha \(0.5 then, 0.3 now\)"):
-        Store.prepare(settings.model_copy(update={"alpha": 0.3}))
-
-
 def test_a_longer_search_goes_on_in_the_same_folder(tmp_path, tiny_weights):
     settings = tiny(tmp_path, tiny_weights).model_copy(update={"trials": 1})
     Store.prepare(settings)

@@ -73,7 +73,7 @@ def test_rendered_images_as_json(finished, capsys) -> None:
 
 
 def test_a_manifest_as_a_table(finished, manifest, capsys) -> None:
-    main([str(finished.path), *QUICK, "--data", str(manifest)])
+    main([str(finished.path), *QUICK, "--data", str(manifest), "--site", "e"])
     shown = capsys.readouterr().out
     assert "mcdrl on site E of manifest.csv" in shown
     assert "placebo dictionary" in shown
@@ -107,7 +107,7 @@ def rendered_site() -> str:
     ("words", "error", "message"),
     [
         (["--method", "mcdlr"], UnknownNameError, "did you mean mcdrl"),
-        (["--batch-size", "0"], ConfigurationError, "--batch-size: expected 1 or more, found 0"),
+        (["--batch-size", "0"], ConfigurationError, "--batch-size: expected greater than or equal"),
         (["--data", "rendered", "--site", "Nowhere"], UnknownNameError, "rendered site 'Nowhere'"),
         (["--data", "nothing.csv"], DataError, "the manifest cannot be read"),
         (["--data", "rendered", "--bgr", "E"], ConfigurationError, "--bgr: expected images in"),
@@ -171,10 +171,10 @@ def test_clusters_are_not_said_in_other_words(dictionary) -> None:
     model = CausalSegmenter(vlm=tiny_vlm(), dictionary={"name": dictionary, **SIZE[dictionary]})
     if dictionary == "kmeans":
         model.dictionary.fit(model, [{"image": torch.rand(16, 3, 32, 32)}])
-    asked = _refuters(None, model, RefuteFlags(Path("runs/any")))
+    asked = _refuters(None, model, RefuteFlags(run=Path("runs/any")))
     assert not [one for one in asked if isinstance(one, IrrelevantText | Paraphrases)]
     with pytest.raises(ConfigurationError, match="--vlm mini: expected a dictionary of the pack's"):
-        _refuters(None, model, RefuteFlags(Path("runs/any"), vlm="mini"))
+        _refuters(None, model, RefuteFlags(run=Path("runs/any"), vlm="mini"))
 
 
 SIZE = {"kmeans": {"clusters": 12}, "learned": {"size": 12}}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import segmentation_models_pytorch as smp
 import torch
@@ -152,17 +150,6 @@ def test_it_is_saved_and_loaded_with_its_statistics(tmp_path) -> None:
     assert again.level_intervention.options() == model.level_intervention.options()
     assert torch.equal(again(images), model(images))
     assert torch.equal(logits_under_each(again, images), logits_under_each(model, images))
-
-
-def test_models_saved_before_there_were_level_interventions_load(tmp_path) -> None:
-    model, images = small().eval(), torch.randn(1, 3, 64, 64)
-    model.save_pretrained(tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
-    del config["level_intervention"]
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    again = CausalSegmenter.from_pretrained(tmp_path)
-    assert isinstance(again.level_intervention, LevelIdentity)
-    assert torch.equal(again(images), model(images))
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,7 @@ def test_every_float32_comes_back(tmp_path) -> None:
     told = WhatWasRead(
         settings=settings,
         images=1000,
+        which=None,
         weights=tuple(weights.tolist()),
         temperature=0.1,
         transplant=1 / 3,
@@ -154,14 +155,6 @@ def test_every_float32_comes_back(tmp_path) -> None:
     again = adjustment_by(kept, training(tmp_path / "run").model.pack)
     assert again.weights is not None
     assert torch.equal(again.weights, weights)
-
-
-def test_what_was_read_before_margins_were_looked_for_is_still_read(cut) -> None:
-    told = json.loads((cut / KEPT).read_text())
-    told["settings"] |= {"margin": 0.25, "restyle": 0.0}
-    older = {name: value for name, value in told.items() if name not in ("margin", "restyle")}
-    read = WhatWasRead.model_validate(older)
-    assert (read.margin, read.restyle) == (0.25, 0)
 
 
 def test_other_images_cannot_resume(cut) -> None:
@@ -184,23 +177,9 @@ def test_as_many_other_images_cannot_resume(cut) -> None:
     )
 
 
-def test_a_reading_that_is_older_than_the_look_at_its_images_is_gone_on_with(cut) -> None:
-    told = json.loads((cut / KEPT).read_text())
-    assert told.pop("which") is not None
-    (cut / KEPT).write_text(json.dumps(told))
-    training(cut).prepare()
-
-
 def test_another_adjustment_cannot_resume(cut) -> None:
     with pytest.raises(RunFolderError, match=r'transplant \("auto" then, 0.5 now\)'):
         training(cut, AdjustmentSettings(transplant=0.5)).prepare()
-
-
-def test_an_adjustment_that_is_older_than_a_setting_had_its_default(cut) -> None:
-    told = json.loads((cut / KEPT).read_text())
-    del told["settings"]["margin"]
-    (cut / KEPT).write_text(json.dumps(told))
-    training(cut).prepare()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"images": 12}'])
@@ -210,7 +189,7 @@ def test_damaged_readings_are_named(cut, text) -> None:
         training(cut).prepare()
 
 
-def test_a_training_begun_before_readings_were_kept_reads_again(cut, tmp_path) -> None:
+def test_a_reading_that_was_deleted_is_made_again(cut, tmp_path) -> None:
     (cut / KEPT).unlink()
     assert same(weights_after(training(tmp_path / "whole")), weights_after(training(cut)))
     assert (cut / KEPT).exists()

@@ -124,18 +124,6 @@ def test_resume_needs_the_same_settings(tmp_path: Path) -> None:
     RunFolder.create(tmp_path / "run", other, resume=True, may_differ=("seed", "workers"))
 
 
-def test_a_setting_that_a_run_is_older_than_had_its_usual_value(tmp_path: Path) -> None:
-    RunFolder.create(tmp_path / "run", CONFIG)
-    later = {**CONFIG, "mode": "plain"}
-    usual = {"mode": "plain", "seed": 7}  # what the run did say stands
-    RunFolder.create(tmp_path / "run", later, resume=True, usual=usual)
-    RunFolder.require_free(tmp_path / "run", True, later, usual=usual)
-    with pytest.raises(RunFolderError, match=r'mode \("plain" then, "bent" now\)'):
-        RunFolder.create(tmp_path / "run", {**later, "mode": "bent"}, resume=True, usual=usual)
-    with pytest.raises(RunFolderError, match=r'mode \(null then, "plain" now\)'):
-        RunFolder.require_free(tmp_path / "run", True, later)
-
-
 @pytest.mark.parametrize("empty", [False, True])
 @pytest.mark.parametrize("ask", [RunFolder.create, require])
 def test_resume_without_a_run_is_refused(tmp_path: Path, empty: bool, ask: Ask) -> None:

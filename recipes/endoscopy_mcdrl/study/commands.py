@@ -11,14 +11,15 @@ from typing import Any
 from rich.console import Console
 
 from deconfound.errors import ConfigurationError, unknown_name
+from deconfound.flags import flag_of
 from deconfound.packs import PromptPack
 from deconfound.simulation import SITES
+from deconfound.spelling import spelled
 from deconfound.vlm.loading import require_known
 
 from ..chosen_sites import chosen_sites
-from ..config import RecipeConfig, load_profile
 from ..console import note, note_ignored
-from ..flags import parse, value_of
+from ..flags import parse, profile_of
 from ..methods import require_methods
 from ..parts import require_parts
 from ..readers import Survey, survey
@@ -195,7 +196,7 @@ def _begin(
 
 def _settings(program: str, words: Sequence[str]) -> StudySettings:
     """Start from the profile that ``--config`` names, then let the flags override it."""
-    profile = load_profile(value_of("--config", words) or "default")
+    profile = profile_of(words)
     own = {"out", "methods", "holdout", "resume"}
     default = StudySettings.model_validate(profile.model_dump(exclude=own))
     return parse(StudySettings, words, program, default=default)
@@ -215,21 +216,17 @@ def _names(settings: StudySettings, found: Survey) -> tuple[str, ...]:
 
 def _holdouts(settings: StudySettings, found: Survey) -> tuple[str, ...]:
     """Return the sites that are held out in turn, by their own spelling."""
-    names = {name.lower(): name for name in _names(settings, found)}
-    for asked in settings.holdouts:
-        if asked.lower() not in names:
-            raise unknown_name("site", asked, list(names.values()))
-    chosen = dict.fromkeys(names[site.lower()] for site in settings.holdouts)
-    return tuple(chosen or names.values())
+    names = _names(settings, found)
+    return tuple(dict.fromkeys(spelled(site, names) for site in settings.holdouts)) or names
 
 
 def _require_one_process(settings: StudySettings) -> None:
     """Refuse several processes for one cell: cells run side by side instead."""
-    for flag in ("devices", "num_nodes"):
-        value = getattr(settings, flag)
+    for field in ("devices", "num_nodes"):
+        value = getattr(settings, field)
         if value != 1:
             raise ConfigurationError(
-                f"--{RecipeConfig.flag(flag)}: expected 1, as a study trains each model in one "
+                f"{flag_of(field)}: expected 1, as a study trains each model in one "
                 f"process, found {value}; --executor and --jobs-at-once train several side by side"
             )
 

@@ -100,8 +100,7 @@ def _work(folder: Path, config: RecipeConfig) -> RunFolder:
             f"{folder}: expected a model in progress with its config.json, found none; delete the "
             f"folder, and the cell is trained from its first epoch"
         )
-    asked, usual = config.model_dump(mode="json"), RecipeConfig.usual()
-    return RunFolder.create(folder, asked, begun, MAY_DIFFER, usual)
+    return RunFolder.create(folder, config.model_dump(mode="json"), begun, MAY_DIFFER)
 
 
 def _tidy(

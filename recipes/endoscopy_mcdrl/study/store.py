@@ -68,11 +68,11 @@ class Store:
         Raises:
             RunFolderError: other settings, or a folder that cannot be used.
         """
-        store, usual = cls(settings.out), _shared(StudySettings.model_validate({}))
+        store = cls(settings.out)
         with store.writing():
             if not store.has_models():
                 (store.folder / "study.json").unlink(missing_ok=True)
-            keep_settings(store.folder / "study.json", "study", _shared(settings), usual)
+            keep_settings(store.folder / "study.json", "study", _shared(settings))
             write_text(store.folder / "README.txt", README.format(policy=fill(POLICY, 100)))
         return store
 

@@ -13,6 +13,7 @@ from torch.utils.data import ConcatDataset
 
 from deconfound import CausalSegmenter
 from deconfound.errors import DataError
+from deconfound.evenly import evenly
 from deconfound.types import Explanation
 
 from ...cohort import Cohort
@@ -101,8 +102,7 @@ def points_of(model: CausalSegmenter, cohort: Cohort, rows: Sequence[int]) -> Po
 def _evenly(seen: int, unseen: int) -> list[int]:
     """Return positions in two sets joined, as many of each, evenly spread."""
     each = min(POINTS // 2, seen, unseen)
-    steps = [np.linspace(0, count - 1, each).round().astype(int) for count in (seen, unseen)]
-    return [int(i) for i in steps[0]] + [seen + int(i) for i in steps[1]]
+    return [*evenly(seen, each), *(seen + i for i in evenly(unseen, each))]
 
 
 def _lesion_shares(traced: Explanation, mask: Tensor) -> Tensor:

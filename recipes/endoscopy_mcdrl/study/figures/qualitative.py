@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from deconfound import CausalSegmenter
+from deconfound.evenly import evenly
 from deconfound.overlap import predicted_mask
 from deconfound.training.overlays import PREDICTION, TRUTH, draw_contours, hex_of, to_picture
 
@@ -58,8 +59,7 @@ def draw(cells: Sequence[Cell], settings: StudySettings, store: Store) -> Path:
 def _from_worst_to_best(dice: np.ndarray) -> list[int]:
     """Return positions of frames in even steps of their Dice, so that none is picked by hand."""
     order = np.argsort(dice, kind="stable")
-    steps = np.linspace(0, len(order) - 1, min(FRAMES, len(order))).round().astype(int)
-    return order[steps].tolist()
+    return order[evenly(len(order), FRAMES)].tolist()
 
 
 def _masks(model: CausalSegmenter, batch: dict[str, Any]) -> Tensor:
