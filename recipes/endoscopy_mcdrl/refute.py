@@ -10,6 +10,7 @@ from rich.console import Console
 
 from deconfound import CausalSegmenter, Confounders, TextPromptDictionary
 from deconfound.data.dealt import DealtOutcomes
+from deconfound.data.samples import Site
 from deconfound.diagnostics.refuters import Training
 from deconfound.diagnostics.refuters.placebo_regions import turn_region_prompts
 from deconfound.dictionaries import FitsData
@@ -27,9 +28,10 @@ from deconfound.training.settings import HARMLESS
 
 from .cohort import Cohort, assemble
 from .config import RecipeConfig
+from .console import note_ignored
 from .evaluate import settings_of
 from .methods import build_model, build_training
-from .readers import discover
+from .readers import survey
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -75,6 +77,13 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
         return again
 
     return train
+
+
+def read_sites(path: Path) -> Sequence[Site]:
+    """Read the sites of a folder or a manifest, and say on standard error what was not read."""
+    found = survey(path)
+    note_ignored(Console(stderr=True), found.ignored)
+    return found.sites
 
 
 def _outcomes(cohort: Cohort, dealt: int | None) -> tuple[ImageDataset, ImageDataset]:
@@ -129,5 +138,5 @@ def _require_led_by_its_dictionary(
         )
 
 
-RECIPE = Recipe(f"python -m {__package__} refute", discover, trainer)
+RECIPE = Recipe(f"python -m {__package__} refute", read_sites, trainer)
 """By which the library's own command finds its way here from a run."""

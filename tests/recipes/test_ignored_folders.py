@@ -49,6 +49,10 @@ def test_training_and_scoring_name_what_they_did_not_read(data, tiny_weights, tm
     assert json.loads(told.out)["site"] == "site2"
     assert main(["report", str(run)]) == 0
     ignored(capsys.readouterr().err, data)
+    assert (
+        main(["refute", str(run), "--decisive", "--no-text", "--images", "2", "--seeds", "1"]) == 0
+    )
+    ignored(capsys.readouterr().err, data)
 
 
 def test_a_study_names_it_once_and_below_its_tables(data, tiny_weights, tmp_path, capsys):
