@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -467,9 +468,20 @@ def test_other_images_than_the_finished_models_saw_are_refused(tmp_path):
         (lines[:9], "site2 (3 images then, no "),
     ):
         data.write_text("\n".join(now))
-        with pytest.raises(RunFolderError, match="expected the images that the study's") as caught:
+        with pytest.raises(RunFolderError, match="expected the images and masks that") as caught:
             commands.Study(settings)
         assert told in str(caught.value)
+
+
+def test_other_masks_of_the_same_images_are_refused(tmp_path):
+    data = manifest(tmp_path)
+    settings = StudySettings(data=data, out=tmp_path / "study")
+    begun(commands.Study(settings).store)
+    for mask in tmp_path.glob("1-*_mask.png"):
+        shutil.copy(mask, mask.with_name(mask.name.replace("_mask", "_redrawn")))
+    data.write_text(re.sub(r"(1-\d)_mask", r"\1_redrawn", data.read_text()))
+    with pytest.raises(RunFolderError, match=r"site1 \(4 images then, 4 images now\)"):
+        commands.Study(settings)
 
 
 def test_what_cannot_be_trained_is_said_before_there_is_a_study(tmp_path):

@@ -19,8 +19,8 @@ Known = Mapping[str, Mapping[str, Any]]
 def keep_sites(store: Store, sites: Sequence[Site]) -> None:
     """Write which images each site holds, or make sure that they are those of the models there.
 
-    Names, patients and classes are compared (`which_samples`); pixels are not. A study without a
-    model, begun or finished, takes the sites as they are now.
+    Names, patients, classes and mask files are compared (`which_samples`); pixels are not. A study
+    without a model, begun or finished, takes the sites as they are now.
 
     Raises:
         RunFolderError: a site that has changed, is new or is gone; or a file that is damaged.
@@ -43,8 +43,8 @@ def _refuse_others(store: Store, then: Known, now: Known) -> None:
             f"{name} ({_count(then, name)} then, {_count(now, name)} now)" for name in changed
         )
         raise RunFolderError(
-            f"{store.folder}: expected the images that the study's models were trained and scored "
-            f"on, found others at {told}; restore them, or choose another --out"
+            f"{store.folder}: expected the images and masks that the study's models were trained "
+            f"and scored on, found others at {told}; restore them, or choose another --out"
         )
 
 
