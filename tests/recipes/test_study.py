@@ -484,6 +484,23 @@ def test_other_masks_of_the_same_images_are_refused(tmp_path):
         commands.Study(settings)
 
 
+def test_other_weights_at_the_same_path_are_refused(tmp_path, tiny_weights):
+    vlm = Path(shutil.copytree(tiny_weights, tmp_path / "vlm"))
+    settings = tiny(tmp_path, vlm)
+    begun(commands.Study(settings).store)
+    file = vlm / "open_clip_model.safetensors"
+    both = settings.model_copy(update={"backbones": (str(vlm), "mini", str(file))})
+    commands.Study(both)  # a further backbone is no change
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(RunFolderError, match=f"expected the weights of {vlm} that .* found others"):
+        commands.Study(settings)
+    (settings.out / "weights.json").unlink()
+    with pytest.raises(RunFolderError, match=r"weights\.json: expected a digest of the weights"):
+        commands.Study(settings)
+
+
 def test_what_cannot_be_trained_is_said_before_there_is_a_study(tmp_path):
     data, out = manifest(tmp_path), tmp_path / "study"
     with pytest.raises(UnknownNameError, match="unknown vision-language model 'ViT-B-61'"):

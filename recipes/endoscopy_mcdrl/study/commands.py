@@ -30,6 +30,7 @@ from .collecting import collect
 from .executors import run_work
 from .printed import Table
 from .same_sites import keep_sites
+from .same_weights import keep_weights
 from .settings import StudySettings
 from .store import Store
 from .work import Work
@@ -63,6 +64,7 @@ class Study:
         with self.store.writing():
             begun = self.store.has_models()
             keep_pack(self.store.folder, PromptPack.load(settings.pack), begun)
+        keep_weights(self.store, settings.all_backbones)
         keep_sites(self.store, found.sites)
 
     def compared(self) -> list[Cell]:

@@ -29,6 +29,7 @@ This folder is one study of deconfound: leave-one-site-out, many methods, severa
 
 study.json               settings that all cells share
 pack.json                the prompt pack that all were given
+weights.json             digests of the backbones that are paths
 sites.json               which images each site held, of sites on disk
 cells/<cell>/cell.json   one finished model: what it was, its validation Dice, cost and time
 cells/<cell>/images.parquet
