@@ -397,6 +397,20 @@ def test_a_query_over_the_results_counts_no_loser_of_a_search(tmp_path, tiny_wei
     assert sorted(tried["dice"].unique()) == [0.3, 0.9]
 
 
+def test_what_a_figure_alone_has_trained_is_not_compared(tmp_path, tiny_weights):
+    settings = tiny(tmp_path, tiny_weights, methods=("baseline", "dann"), trials=1, seeds=2)
+    store = Store.prepare(settings)
+    compared = plan.repeated(plan.trial_cells(settings, SITES), settings)
+    for_a_figure = Cell("mcdrl", settings.vlm, SITES[0], setting=(("lambda_causal", 0.5),))
+    for cell in (*compared, for_a_figure):
+        scored(store, cell, 0.5)
+    collect(store, settings.seed)
+    found = summarise(read_results(settings.out / "results.parquet"), ["method"])
+    assert found["method"].tolist() == ["baseline", "dann"]
+    assert read_results(settings.out / "tried.parquet")["method"].unique().tolist() == ["mcdrl"]
+    assert plan.compared_cells([for_a_figure], store, settings.seed) == [for_a_figure]
+
+
 def test_a_figure_is_kept_whatever_its_site_is_called(tmp_path, tiny_weights):
     store, cell = finished(tiny(tmp_path, tiny_weights), "Rome/Milan: 1st")
     figure, _ = canvas.grid(1, 1, 1.0)

@@ -37,7 +37,8 @@ cells/<cell>/images.parquet
 cells/<cell>/model/      the trained model, of the first seed; of a search, the winner's alone
 results.parquet, .csv    the frames of every method compared, in one tidy table: of a search, the
                          winner in validation, with every seed
-tried.parquet, .csv      the frames of all other finished cells: what lost a search, and ablations
+tried.parquet, .csv      the frames of all other finished cells: what lost a search, ablations, and
+                         what a figure alone asked for
 tables/                  what the commands printed, as CSV and Markdown; main.md says where each
                          method was published, and what was adapted
 figures/                 what the commands drew; they may show frames of your data
