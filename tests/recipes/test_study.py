@@ -860,6 +860,24 @@ def test_the_dictionary_is_cut_only_where_its_prompts_have_a_rank():
         plan.dictionary_cells(StudySettings(pack="mine.yaml"), SITES)
 
 
+@pytest.mark.parametrize("ablated", ["baseline", "dann", "mcdrl_without_cdrl"])
+@pytest.mark.parametrize(
+    ("question", "ask"), [("dictionary", plan.dictionary_cells), ("depth", plan.depth_cells)]
+)
+def test_what_has_no_intervention_is_not_taken_apart(question, ask, ablated):
+    told = rf"ablate {question}: expected a method with an intervention \(mcdrl, .*found --ablated "
+    with pytest.raises(ConfigurationError, match=told + ablated):
+        ask(StudySettings(ablated=ablated), SITES)
+
+
+def test_layers_are_counted_of_a_method_that_has_them():
+    film = StudySettings(intervention="film", seeds=1)
+    with pytest.raises(ConfigurationError, match=r"found --intervention film; leave it out"):
+        plan.depth_cells(film, SITES)
+    literal = film.model_copy(update={"ablated": "mcdrl_literal"})  # whose layer is its own
+    assert len(plan.depth_cells(literal, SITES[:1])) == len(plan.DEPTHS)
+
+
 def test_a_line_of_an_oracle_says_so():
     record = CellRecord(Cell("baseline", "mini", "A"), 0.5, 0, 1.0, 1.0, "cpu", oracle=True)
     assert "on the held-out site itself (oracle)" in executors._line(record)

@@ -8,7 +8,8 @@ from dataclasses import replace
 from deconfound.errors import ConfigurationError
 from deconfound.packs import PromptPack
 
-from ..methods import grid_of
+from ..methods import grid_of, intervenes, method_names
+from ..parts import takes_layer
 from .cells import Cell, pairs
 from .settings import StudySettings
 from .store import Store
@@ -91,8 +92,10 @@ def dictionary_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[C
     """Return what the ablation of the dictionary's size needs; the pack's own is no other model.
 
     Raises:
-        ConfigurationError: another pack than the one whose prompts are ranked.
+        ConfigurationError: another pack than the one whose prompts are ranked, or a method that has
+            no intervention to read them.
     """
+    _require_intervention("dictionary", settings)
     if settings.pack != RANKED_PACK:
         raise ConfigurationError(
             f"ablate dictionary: expected the pack {RANKED_PACK}, whose prompts have a rank by "
@@ -112,9 +115,10 @@ def depth_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
     """Return what the ablation of the intervention's depth needs; the recipe's is no other model.
 
     Raises:
-        ConfigurationError: an intervention that has no depth.
+        ConfigurationError: a method without an intervention, or with one that has no depth.
     """
-    if settings.intervention != "cross_attention":
+    _require_intervention("depth", settings)
+    if takes_layer(settings.ablated) and settings.intervention != "cross_attention":
         raise ConfigurationError(
             f"ablate depth: expected the intervention cross_attention, which has layers to count, "
             f"found --intervention {settings.intervention}; leave it out"
@@ -122,6 +126,16 @@ def depth_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
     cells = _unsearched([settings.ablated], settings, holdouts)
     depths = [None if depth == settings.depth else depth for depth in DEPTHS]
     return repeated([replace(c, depth=depth) for c in cells for depth in depths], settings)
+
+
+def _require_intervention(question: str, settings: StudySettings) -> None:
+    """Refuse a method that has neither layers nor a dictionary to vary."""
+    if not intervenes(settings.ablated):
+        having = ", ".join(filter(intervenes, method_names()))
+        raise ConfigurationError(
+            f"ablate {question}: expected a method with an intervention ({having}), found "
+            f"--ablated {settings.ablated}; name one of these"
+        )
 
 
 def _unsearched(
