@@ -46,7 +46,11 @@ def refuse_other_settings(
 
 
 def keep_settings(
-    path: Path, kind: str, settings: Mapping[str, Any], usual: Mapping[str, Any] | None = None
+    path: Path,
+    kind: str,
+    settings: Mapping[str, Any],
+    usual: Mapping[str, Any] | None = None,
+    begun: bool = False,
 ) -> None:
     """Write the settings that many models share, or make sure that those there are the same.
 
@@ -55,22 +59,26 @@ def keep_settings(
         kind: of what lies in the folder, in words ("study").
         settings: JSON-like.
         usual: what settings were, by name, before there were such settings; nothing by default.
+        begun: whether there are models, whose settings a file that is lost cannot tell; none by
+            default.
 
     Raises:
-        RunFolderError: other settings, a file that is damaged, or a folder that cannot be used.
+        RunFolderError: other settings, a file that is damaged, or lost though there are models, or
+            a folder that cannot be used.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        there = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        known = begun or path.exists()
+        there = json.loads(path.read_text(encoding="utf-8")) if known else None
         if not isinstance(there, dict | None):
             raise ValueError(f"it holds a {type(there).__name__}")
-    except OSError as error:
-        raise unwritable(path.parent, error) from error
-    except ValueError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise RunFolderError(
             f"{path}: expected the settings of a {kind} as JSON, could not read them ({error}); "
             f"restore the file, or choose another --out"
         ) from error
+    except OSError as error:
+        raise unwritable(path.parent, error) from error
     if there is not None:
         then = {**(usual or {}), **there}
         refuse_other_settings(path.parent, f"{kind} that is there", then, settings)

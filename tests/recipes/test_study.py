@@ -545,6 +545,19 @@ def test_damaged_sites_of_a_study_are_named(tmp_path):
         commands.Study(settings)
 
 
+@pytest.mark.parametrize("name", ["study.json", "sites.json", "pack.json", "weights.json"])
+def test_a_study_with_models_whose_file_is_lost_takes_nothing_else_for_it(name, tmp_path):
+    settings = StudySettings(data=manifest(tmp_path), out=tmp_path / "study")
+    store = commands.Study(settings).store
+    (store.folder / name).unlink()
+    commands.Study(settings)  # nothing was trained yet
+    begun(store)
+    (store.folder / name).unlink()
+    with pytest.raises(RunFolderError, match=rf"{name}: expected .*restore the file, or choose"):
+        commands.Study(settings)
+    assert not (store.folder / name).exists()
+
+
 def test_lost_frames_of_a_finished_cell_are_named(tmp_path, tiny_weights):
     store = Store.prepare(tiny(tmp_path, tiny_weights))
     cell = Cell("baseline", "mini", "A")

@@ -23,14 +23,15 @@ def keep_sites(store: Store, sites: Sequence[Site]) -> None:
     without a model, begun or finished, takes the sites as they are now.
 
     Raises:
-        RunFolderError: a site that has changed, is new or is gone; or a file that is damaged.
+        RunFolderError: a site that has changed, is new or is gone; or a file that is damaged or
+            lost.
     """
     path = store.folder / "sites.json"
     now = {
         one.name: {"images": len(one.samples), "which": which_samples(one.samples)} for one in sites
     }
     with store.writing():
-        if path.exists() and store.has_models():
+        if store.has_models():
             _refuse_others(store, _read(store), now)
         else:
             write_json(path, now)
@@ -62,5 +63,5 @@ def _read(store: Store) -> Known:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(
             f"{path}: expected which images each site held, as JSON, could not read it ({error}); "
-            f"restore the file, or delete it if the images have not changed"
+            f"restore the file, or choose another --out"
         ) from error

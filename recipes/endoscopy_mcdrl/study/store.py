@@ -69,13 +69,14 @@ class Store:
         A study without a model, begun or finished, takes the settings as they are now.
 
         Raises:
-            RunFolderError: other settings, or a folder that cannot be used.
+            RunFolderError: other settings, or lost ones, or a folder that cannot be used.
         """
         store, usual = cls(settings.out), _shared(StudySettings.model_validate({}))
         with store.writing():
-            if not store.has_models():
-                (store.folder / "study.json").unlink(missing_ok=True)
-            keep_settings(store.folder / "study.json", "study", _shared(settings), usual)
+            begun, path = store.has_models(), store.folder / "study.json"
+            if not begun:
+                path.unlink(missing_ok=True)
+            keep_settings(path, "study", _shared(settings), usual, begun)
             write_text(store.folder / "README.txt", README.format(policy=fill(POLICY, 100)))
         return store
 
