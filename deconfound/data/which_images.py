@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
+from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any
 
 from deconfound.data.dataset import FolderDataset
@@ -16,8 +19,9 @@ from deconfound.data.samples import Sample
 def which_images(images: Any) -> str | None:
     """Return a digest of a dataset's images, to tell them from as many others.
 
-    It is of the site, the patient and the class of each image, in order, and of the name of its
-    file; where the files lie makes no difference. Other pixels under the same names are not seen.
+    It is of the site, the patient and the class of each image, in order, of the name of its file,
+    and of where beside it its mask lies and how both are read; where all of them lie makes no
+    difference. Other pixels under the same names are not seen.
 
     Args:
         images: a dataset of any kind.
@@ -39,7 +43,18 @@ def _digest(known: list[Any]) -> str:
 
 
 def _of_samples(samples: Sequence[Sample]) -> list[Any]:
-    return [[one.site, one.image.name, one.group, one.class_name] for one in samples]
+    return [
+        [one.site, one.image.name, one.group, one.class_name, one.channel_order, *_of_mask(one)]
+        for one in samples
+    ]
+
+
+def _of_mask(sample: Sample) -> tuple[str, str]:
+    """Return where beside its image a mask lies, and by which rule it is read."""
+    beside = Path(os.path.relpath(sample.mask, sample.image.parent)).as_posix()
+    rule = sample.mask_rule
+    # What is no dataclass tells where in memory it lies, which is no property of it.
+    return beside, repr(rule) if is_dataclass(rule) else type(rule).__name__
 
 
 def _known(images: Any) -> list[Any] | None:

@@ -50,7 +50,8 @@ def summarise(frame: DataFrame, by: Sequence[str], metric: str = "dice") -> Data
     """Average a score over images, then over held-out sites, and tell its spread over seeds.
 
     A site counts the same whether it has thirty images or a thousand. Where ``holdout`` is in
-    ``by``, a row is one site and there is nothing to average over.
+    ``by``, a row is one site and there is nothing to average over. Where ``method`` is, methods are
+    compared, and all of them must have been scored on the same frames with the same seeds.
 
     Args:
         frame: rows as :func:`deconfound.study.read_results` gives them.
@@ -65,13 +66,15 @@ def summarise(frame: DataFrame, by: Sequence[str], metric: str = "dice") -> Data
 
     Raises:
         DataError: a column or value that is missing, an image that is there twice within a seed, or
-            one that only some of the seeds have.
+            one that only some of the seeds, or of the methods that are compared, have.
     """
     by = list(dict.fromkeys(by))
     if not by:
         raise DataError("summarise: expected at least one column to group by, found none")
     own = [] if metric in POOLED else [metric]
     rows = _sound(frame, by, [*own, "acc", *COUNTS])
+    if "method" in by:
+        _require_same_frames(rows, [column for column in by if column != "method"])
     scores = ["mean", *POOLED]
     seeds = _unique(by, "seed")
     sites = _per_site(rows, _unique(seeds, "holdout"), metric).groupby(seeds, dropna=False)
@@ -165,6 +168,21 @@ def _sound(frame: DataFrame, by: list[str], values: list[str]) -> DataFrame:
             own == seeds, rows, "expected a row for every seed, found this one but not all others"
         )
     return rows
+
+
+def _require_same_frames(rows: DataFrame, apart: list[str]) -> None:
+    """Require every method to have all frames of the others, for each value of further columns."""
+    for _, alike in rows.groupby(apart, dropna=False) if apart else [((), rows)]:
+        frames = alike.groupby(["holdout", "image", "seed", "method"]).size().unstack("method")
+        alone = frames[frames.isna().any(axis=1)]
+        if len(alone):
+            holdout, image, seed = alone.index[0]
+            lacking = alone.iloc[0].isna()
+            raise DataError(
+                f"image {image} of {holdout}, seed {seed}: expected a row of {lacking.idxmax()} as "
+                f"of {lacking.idxmin()}, found none ({len(alone)} such frames in all); "
+                f"finish all methods, or choose the sites and seeds that all of them have"
+            )
 
 
 def _require(holds: Series, rows: DataFrame, sentence: str) -> None:

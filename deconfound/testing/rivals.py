@@ -177,6 +177,7 @@ def build_model(rival: Rival, seed: int = 0, classes: int = 1) -> CausalSegmente
     torch.manual_seed(seed)
     vlm, pack = mini()
     parts = rival.parts(vlm, pack)
+    torch.manual_seed(seed)  # again: parts may have drawn weights of their own
     return CausalSegmenter(DECODER, pack=pack, vlm=vlm, classes=classes, **parts)
 
 

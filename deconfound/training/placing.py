@@ -16,6 +16,7 @@ README = """\
 This folder is one run of deconfound.
 
 config.json                        every setting of the run, defaults included
+pack.json                          the prompt pack that the models are given
 recipe.json                        which recipe made the run, for `deconfound refute`
 metrics.jsonl                      one line of JSON per epoch and method: losses, validation scores
 results.json                       Dice, IoU and accuracy on the held-out site, once trained

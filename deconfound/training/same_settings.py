@@ -45,29 +45,33 @@ def refuse_other_settings(
         )
 
 
-def keep_settings(path: Path, kind: str, settings: Mapping[str, Any]) -> None:
+def keep_settings(path: Path, kind: str, settings: Mapping[str, Any], begun: bool = False) -> None:
     """Write the settings that many models share, or make sure that those there are the same.
 
     Args:
         path: the file; its folder is made.
         kind: of what lies in the folder, in words ("study").
         settings: JSON-like.
+        begun: whether there are models, whose settings a file that is lost cannot tell; none by
+            default.
 
     Raises:
-        RunFolderError: other settings, a file that is damaged, or a folder that cannot be used.
+        RunFolderError: other settings, a file that is damaged, or lost though there are models, or
+            a folder that cannot be used.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        there = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        known = begun or path.exists()
+        there = json.loads(path.read_text(encoding="utf-8")) if known else None
         if not isinstance(there, dict | None):
             raise ValueError(f"it holds a {type(there).__name__}")
-    except OSError as error:
-        raise unwritable(path.parent, error) from error
-    except ValueError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise RunFolderError(
             f"{path}: expected the settings of a {kind} as JSON, could not read them ({error}); "
             f"restore the file, or choose another --out"
         ) from error
+    except OSError as error:
+        raise unwritable(path.parent, error) from error
     if there is not None:
         refuse_other_settings(path.parent, f"{kind} that is there", there, settings)
     if there != settings:

@@ -91,13 +91,14 @@ def target_alone(
     if config.data is None:
         _check_classes(pack)
         names = tuple(site.name for site in simulation.SITES)
-        chosen = _choose(config.holdout, names)
+        last = chosen_sites(simulation.SITES, config.sites)[-1].name
+        chosen = _choose(config.holdout or last, names)
         images = _render(simulation.SITES[names.index(chosen)], names.index(chosen), config)
         progress(len(images), len(images))
         return images, chosen, names, ()
     found = survey(config.data, config.bgr)
     names = tuple(site.name for site in found.sites)
-    chosen = _choose(config.holdout, names)
+    chosen = _choose(config.holdout or chosen_sites(found.sites, config.sites)[-1].name, names)
     site = found.sites[names.index(chosen)]
     site.require_sound()
     stored = _stored(site.samples, config, pack, names)

@@ -62,7 +62,9 @@ def main(arguments: Sequence[str]) -> None:
     settings = settings_of(run)
     models = {m: CausalSegmenter.from_pretrained(run.model_path(m)) for m in run.trained_methods()}
     pack = next(iter(models.values())).pack
-    config = _as_flagged(settings, flags)
+    held_out, same = run.held_out(), flags.data in (None, settings.data)
+    own = {"sites": settings.sites, "holdout": held_out} if same else {"sites": (), "holdout": None}
+    config = _as_flagged(settings.model_copy(update=own), flags)
     console = Console(stderr=True)
     images, site, sites, ignored = counting(
         console, "images", lambda progress: target_alone(config, pack, progress)
@@ -81,14 +83,20 @@ def main(arguments: Sequence[str]) -> None:
         )
         for method, model in models.items()
     ]
-    same = flags.data in (None, settings.data)
-    held_out = run.held_out() or sites[-1]  # by default the last one found
-    seen = site.lower() != held_out.lower() if same else _seen_elsewhere(settings)
+    seen = _seen(settings, held_out, site, sites) if same else _seen_elsewhere(settings)
     if flags.json:
         told = {"site": site, "seen_in_training": seen, **results_json(results)}
         print(json.dumps(told, indent=2))
     else:
         Console().print(results_table(results, title=f"On {site}{SEEN[seen]} (%)"))
+
+
+def _seen(config: RecipeConfig, held_out: str | None, site: str, sites: Sequence[str]) -> bool:
+    """Say whether training saw a site: it took part, and is not the one held out, else the last."""
+    asked = {name.lower() for name in config.sites or sites}
+    took_part = [name.lower() for name in sites if name.lower() in asked]
+    unseen = took_part[-1:] if held_out is None else [held_out.lower()]
+    return site.lower() in took_part and site.lower() not in unseen
 
 
 def _seen_elsewhere(settings: RecipeConfig) -> bool | None:
@@ -101,7 +109,7 @@ def _as_flagged(config: RecipeConfig, flags: EvaluateFlags) -> RecipeConfig:
     changed = {
         "data": flags.data or config.data,
         "bgr": flags.bgr if flags.bgr or flags.data else config.bgr,
-        "holdout": flags.holdout if flags.holdout or flags.data else config.holdout,
+        "holdout": flags.holdout or config.holdout,
         "batch_size": flags.batch_size,
         "accelerator": flags.accelerator,
         "devices": 1,

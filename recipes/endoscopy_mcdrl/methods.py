@@ -167,6 +167,7 @@ def build_model(
         parts = our_parts(method, config, pack)
     else:
         parts = _rival(method, setting).parts(vlm, pack)
+    torch.manual_seed(config.seed)  # again: parts may have drawn weights of their own
     return CausalSegmenter(
         decoder=config.decoder,
         pack=pack,

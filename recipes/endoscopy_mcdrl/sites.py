@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +31,7 @@ from deconfound.settings import Settings
 from deconfound.training.counting import counting
 from deconfound.training.reading import Watch
 
+from .cohort import spread
 from .config import RecipeConfig
 from .console import beginning_at
 from .flags import parse
@@ -53,6 +55,8 @@ class SitesFlags(Settings):
         seed: of the first split that is looked at.
         seeds: how many splits are looked at, counted up from --seed.
         validation_share: of these splits.
+        frames_per_site: look at what such a training sees alone, at most that many frames of each
+            site; all by default.
         bgr: names of the sites whose files store blue first.
         json_output: print everything as JSON (--json).
     """
@@ -64,6 +68,7 @@ class SitesFlags(Settings):
     seed: int = 0
     seeds: int = Field(3, ge=1)
     validation_share: float = Field(VALIDATION_SHARE, gt=0, lt=1)
+    frames_per_site: Annotated[int, Field(ge=8)] | None = None
     bgr: tuple[str, ...] = ()
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
 
@@ -89,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _refuse_unread(flags: SitesFlags) -> None:
     """Refuse to be told of splits where none is looked at."""
-    for name in ("seed", "seeds", "validation_share"):
+    for name in ("seed", "seeds", "validation_share", "frames_per_site"):
         if not flags.check and getattr(flags, name) != SitesFlags.model_fields[name].default:
             raise ConfigurationError(
                 f"{flag_of(name)}: expected --check, which looks at splits; "
@@ -124,10 +129,14 @@ def _check(found: Survey) -> list[SiteReport]:
 
 def _compare(found: Survey, flags: SitesFlags) -> LeakageReport:
     share, seeds = flags.validation_share, range(flags.seed, flags.seed + flags.seeds)
+    trained = [
+        replace(site, samples=tuple(spread(site.samples, flags.frames_per_site)))
+        for site in found.sites
+    ]
     return counting(
         Console(stderr=True),
         "near-duplicates",
-        lambda progress: check_leakage(found.sites, share, seeds, progress),
+        lambda progress: check_leakage(trained, share, seeds, progress),
     )
 
 

@@ -34,6 +34,7 @@ from .flags import parse_config
 from .methods import build_model, build_training, intervenes, require_methods, title_of
 from .parts import require_parts
 from .reporting import Trained, report, unfamiliar
+from .same_pack import keep_pack
 from .unread import refuse_unread
 
 # What may differ between a run and its resumption.
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str]) -> None:
     cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
     run = RunFolder.create(out, asked, config.resume, MAY_DIFFER)
     by_the_first(fabric, lambda: sign(run, str(__package__)))
+    by_the_first(fabric, lambda: keep_pack(run.path, pack, begun=config.resume))
     note(console, f"sites      {cohort.source}")
     note_ignored(console, cohort.ignored)
     note(console, f"held out   {cohort.holdout}, which training never sees; epochs are chosen on")

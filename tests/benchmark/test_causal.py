@@ -90,6 +90,9 @@ def test_the_command_trains_reports_and_goes_on(tmp_path: Path, capsys) -> None:
     assert "…" not in shown.out
     assert main([*TINY, *out, "--lr", "0.1"]) == 2
     assert "other values of lr (0.002 then, 0.1 now)" in capsys.readouterr().err
+    (tmp_path / "run" / "settings.json").unlink()
+    assert main([*TINY, *out, "--lr", "0.1"]) == 2
+    assert "settings.json: expected the settings of a benchmark" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from deconfound.data import FolderDataset, Sample
+from deconfound.data import FolderDataset, LabelMask, Sample
 from deconfound.data.dealt import DealtOutcomes
+from deconfound.data.masks import MaskRule
 from deconfound.data.memory import MemoryDataset
 from deconfound.data.which_images import which_images
 
@@ -31,7 +32,10 @@ def arrays(classes: tuple[int, ...] = (0, 1), groups: Any = ("1", "2")) -> Memor
 
 
 def test_files_are_the_same_wherever_they_lie() -> None:
-    moved = [replace(one, image=Path("/there") / one.image.name) for one in SAMPLES]
+    there = Path("/there")
+    moved = [
+        replace(one, image=there / one.image.name, mask=there / one.mask.name) for one in SAMPLES
+    ]
     assert files(*moved) == files(*SAMPLES)
 
 
@@ -45,6 +49,32 @@ def test_name_site_patient_class_and_order_tell_files_apart() -> None:
     )
     found = [files(*SAMPLES), files(*rest, first), *(files(other, *rest) for other in others)]
     assert len(set(found)) == len(found)
+
+
+def test_mask_its_rule_and_the_colours_tell_files_apart() -> None:
+    first, *rest = SAMPLES
+    others = (
+        replace(first, mask=Path("/here/other_mask.png")),
+        replace(first, mask=Path("/here/redrawn/a_mask.png")),
+        replace(first, mask_rule=LabelMask((1,))),
+        replace(first, mask_rule=LabelMask((2,))),
+        replace(first, channel_order="bgr"),
+    )
+    found = [files(*SAMPLES), *(files(other, *rest) for other in others)]
+    assert len(set(found)) == len(found)
+
+
+def test_a_rule_of_ones_own_is_known_by_its_name() -> None:
+    first, *rest = SAMPLES
+    one, same = (files(replace(first, mask_rule=Inverted()), *rest) for _ in range(2))
+    assert one == same != files(*SAMPLES)
+
+
+class Inverted(MaskRule):
+    """A rule that says nothing of itself."""
+
+    def __call__(self, values: Any, path: Path) -> Any:
+        return 1 - values
 
 
 def test_classes_patients_and_the_deal_tell_arrays_apart() -> None:

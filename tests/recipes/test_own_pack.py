@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 
+from deconfound.errors import RunFolderError
 from deconfound.packs import PromptPack
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.cohort import _spelled
 from recipes.endoscopy_mcdrl.config import RecipeConfig
 from recipes.endoscopy_mcdrl.readers import discover
 from recipes.endoscopy_mcdrl.reporting import unfamiliar
+from recipes.endoscopy_mcdrl.same_pack import keep_pack
+from recipes.endoscopy_mcdrl.study import commands
+from recipes.endoscopy_mcdrl.study.cells import Cell
+from recipes.endoscopy_mcdrl.study.settings import StudySettings
 from tests.recipes.discs import manifest
 
 CHEST = """
@@ -77,6 +83,56 @@ def test_a_class_is_known_however_it_is_spelled(tmp_path, written) -> None:
     path.write_text(path.read_text().replace("polyp", written))
     samples = _spelled(discover(path)[0].samples, pack)
     assert {sample.class_name for sample in samples} == {"ground glass"}
+
+
+@pytest.fixture
+def edited(tmp_path) -> tuple[Path, Path]:
+    """A pack of one's own, and what it says after an edit."""
+    pack, other = tmp_path / "mine.yaml", tmp_path / "other.yaml"
+    pack.write_text(CHEST)
+    other.write_text(CHEST.replace("text: thick slices", "text: slices of 5 mm"))
+    return pack, other
+
+
+EDITED = r"pack\.json: expected the pack that .* found another groups in chest_ct; restore its"
+
+
+def test_a_study_refuses_words_that_its_models_were_not_given(edited, tmp_path) -> None:
+    pack, other = edited
+    settings = StudySettings(pack=str(pack), data=manifest(tmp_path), out=tmp_path / "study")
+    commands.Study(settings)
+    other.replace(pack)
+    store = commands.Study(settings).store  # nothing was trained yet
+    store.path(Cell("baseline", "mini", "site0")).mkdir(parents=True)
+    commands.Study(settings)
+    pack.write_text(CHEST)
+    with pytest.raises(RunFolderError, match=EDITED):
+        commands.Study(settings)
+
+
+def test_a_run_is_not_resumed_with_other_words(edited, tiny_weights, tmp_path, capsys) -> None:
+    pack, other = edited
+    data = manifest(tmp_path)
+    data.write_text(data.read_text().replace("polyp", "mass"))
+    words = ["train", "--data", str(data), "--pack", str(pack), "--vlm", str(tiny_weights)]
+    words += ["--out", str(tmp_path / "run"), "--methods", "baseline", "--decoder", "Linknet"]
+    words += ["--epochs", "1", "--image-size", "32", "--batch-size", "4"]
+    assert main(words) == 0
+    assert main([*words, "--resume"]) == 0
+    other.replace(pack)
+    capsys.readouterr()
+    assert main([*words, "--resume"]) == 2
+    assert re.search(EDITED, " ".join(capsys.readouterr().err.split()))
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_text("[]")])
+def test_lost_or_damaged_words_are_named(spoil, tmp_path) -> None:
+    pack = PromptPack.load("endoscopy")
+    keep_pack(tmp_path, pack, begun=False)
+    keep_pack(tmp_path, pack, begun=True)
+    spoil(tmp_path / "pack.json")
+    with pytest.raises(RunFolderError, match=r"pack\.json: .* as JSON, .*restore the file"):
+        keep_pack(tmp_path, pack, begun=True)
 
 
 def test_a_report_tells_that_an_oracle_chose_the_epochs(told: str) -> None:

@@ -4,13 +4,21 @@ programs."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from deconfound.data import LeakageReport, Site, check_leakage
+from deconfound.packs import PromptPack
+from recipes.endoscopy_mcdrl import sites
 from recipes.endoscopy_mcdrl.__main__ import main
+from recipes.endoscopy_mcdrl.cohort import assemble
+from recipes.endoscopy_mcdrl.config import RecipeConfig
+from tests.recipes.discs import manifest
 
 
 @pytest.fixture
@@ -85,6 +93,29 @@ def test_the_splits_are_those_that_are_asked_for(
     assert "(0 of 384 bits differ), across the split of seed 4\n" in said
     main(["sites", "--data", str(shared_picture), "--check", "--seeds", "9"])
     assert "(0 of 384 bits differ), across the splits of seeds " in capsys.readouterr().out
+
+
+def test_the_splits_are_those_of_a_training_on_fewer_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looked_at: list[Site] = []
+
+    def look(found: Sequence[Site], *more: Any) -> LeakageReport:
+        looked_at.extend(found)
+        return check_leakage(found, *more)
+
+    monkeypatch.setattr(sites, "check_leakage", look)
+    path = manifest(tmp_path, sites=2, patients=20)
+    words = ["sites", "--data", str(path), "--frames-per-site", "8"]
+    main([*words, "--check"])
+    config = RecipeConfig(data=path, frames_per_site=8, holdout="site1", image_size=32)
+    cohort = assemble(config, PromptPack.load("endoscopy"), lambda done, total: None)
+    trained = [*cohort.train.samples, *cohort.validation.samples]
+    assert {s.image for s in looked_at[0].samples} == {s.image for s in trained}
+    assert [len(site.samples) for site in looked_at] == [8, 8]
+    assert "near-duplicates among 16 images" in capsys.readouterr().out
+    assert main(words) == 2
+    assert "--frames-per-site: expected --check" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -396,6 +397,20 @@ def test_a_query_over_the_results_counts_no_loser_of_a_search(tmp_path, tiny_wei
     assert sorted(tried["dice"].unique()) == [0.3, 0.9]
 
 
+def test_what_a_figure_alone_has_trained_is_not_compared(tmp_path, tiny_weights):
+    settings = tiny(tmp_path, tiny_weights, methods=("baseline", "dann"), trials=1, seeds=2)
+    store = Store.prepare(settings)
+    compared = plan.repeated(plan.trial_cells(settings, SITES), settings)
+    for_a_figure = Cell("mcdrl", settings.vlm, SITES[0], setting=(("lambda_causal", 0.5),))
+    for cell in (*compared, for_a_figure):
+        scored(store, cell, 0.5)
+    collect(store, settings.seed)
+    found = summarise(read_results(settings.out / "results.parquet"), ["method"])
+    assert found["method"].tolist() == ["baseline", "dann"]
+    assert read_results(settings.out / "tried.parquet")["method"].unique().tolist() == ["mcdrl"]
+    assert plan.compared_cells([for_a_figure], store, settings.seed) == [for_a_figure]
+
+
 def test_a_figure_is_kept_whatever_its_site_is_called(tmp_path, tiny_weights):
     store, cell = finished(tiny(tmp_path, tiny_weights), "Rome/Milan: 1st")
     figure, _ = canvas.grid(1, 1, 1.0)
@@ -453,9 +468,37 @@ def test_other_images_than_the_finished_models_saw_are_refused(tmp_path):
         (lines[:9], "site2 (3 images then, no "),
     ):
         data.write_text("\n".join(now))
-        with pytest.raises(RunFolderError, match="expected the images that the study's") as caught:
+        with pytest.raises(RunFolderError, match="expected the images and masks that") as caught:
             commands.Study(settings)
         assert told in str(caught.value)
+
+
+def test_other_masks_of_the_same_images_are_refused(tmp_path):
+    data = manifest(tmp_path)
+    settings = StudySettings(data=data, out=tmp_path / "study")
+    begun(commands.Study(settings).store)
+    for mask in tmp_path.glob("1-*_mask.png"):
+        shutil.copy(mask, mask.with_name(mask.name.replace("_mask", "_redrawn")))
+    data.write_text(re.sub(r"(1-\d)_mask", r"\1_redrawn", data.read_text()))
+    with pytest.raises(RunFolderError, match=r"site1 \(4 images then, 4 images now\)"):
+        commands.Study(settings)
+
+
+def test_other_weights_at_the_same_path_are_refused(tmp_path, tiny_weights):
+    vlm = Path(shutil.copytree(tiny_weights, tmp_path / "vlm"))
+    settings = tiny(tmp_path, vlm)
+    begun(commands.Study(settings).store)
+    file = vlm / "open_clip_model.safetensors"
+    both = settings.model_copy(update={"backbones": (str(vlm), "mini", str(file))})
+    commands.Study(both)  # a further backbone is no change
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(RunFolderError, match=f"expected the weights of {vlm} that .* found others"):
+        commands.Study(settings)
+    (settings.out / "weights.json").unlink()
+    with pytest.raises(RunFolderError, match=r"weights\.json: expected a digest of the weights"):
+        commands.Study(settings)
 
 
 def test_what_cannot_be_trained_is_said_before_there_is_a_study(tmp_path):
@@ -486,6 +529,19 @@ def test_damaged_sites_of_a_study_are_named(tmp_path):
     (store.folder / "sites.json").write_text("[]")
     with pytest.raises(RunFolderError, match="expected which images each site held"):
         commands.Study(settings)
+
+
+@pytest.mark.parametrize("name", ["study.json", "sites.json", "pack.json", "weights.json"])
+def test_a_study_with_models_whose_file_is_lost_takes_nothing_else_for_it(name, tmp_path):
+    settings = StudySettings(data=manifest(tmp_path), out=tmp_path / "study")
+    store = commands.Study(settings).store
+    (store.folder / name).unlink()
+    commands.Study(settings)  # nothing was trained yet
+    begun(store)
+    (store.folder / name).unlink()
+    with pytest.raises(RunFolderError, match=rf"{name}: expected .*restore the file, or choose"):
+        commands.Study(settings)
+    assert not (store.folder / name).exists()
 
 
 def test_lost_frames_of_a_finished_cell_are_named(tmp_path, tiny_weights):
@@ -801,6 +857,24 @@ def test_a_table_of_lesions_needs_lesions_that_are_known():
 def test_the_dictionary_is_cut_only_where_its_prompts_have_a_rank():
     with pytest.raises(ConfigurationError, match=r"found --pack mine\.yaml"):
         plan.dictionary_cells(StudySettings(pack="mine.yaml"), SITES)
+
+
+@pytest.mark.parametrize("ablated", ["baseline", "dann", "mcdrl_without_cdrl"])
+@pytest.mark.parametrize(
+    ("question", "ask"), [("dictionary", plan.dictionary_cells), ("depth", plan.depth_cells)]
+)
+def test_what_has_no_intervention_is_not_taken_apart(question, ask, ablated):
+    told = rf"ablate {question}: expected a method with an intervention \(mcdrl, .*found --ablated "
+    with pytest.raises(ConfigurationError, match=told + ablated):
+        ask(StudySettings(ablated=ablated), SITES)
+
+
+def test_layers_are_counted_of_a_method_that_has_them():
+    film = StudySettings(intervention="film", seeds=1)
+    with pytest.raises(ConfigurationError, match=r"found --intervention film; leave it out"):
+        plan.depth_cells(film, SITES)
+    literal = film.model_copy(update={"ablated": "mcdrl_literal"})  # whose layer is its own
+    assert len(plan.depth_cells(literal, SITES[:1])) == len(plan.DEPTHS)
 
 
 def test_a_line_of_an_oracle_says_so():

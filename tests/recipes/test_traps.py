@@ -502,6 +502,7 @@ def test_every_table_of_an_oracle_says_so() -> None:
     assert all("(oracle)" in table.title for table in of_settings)
     for table in (*of_methods, *of_settings):
         assert any(note.startswith("ORACLE") for note in table.notes), table.name
+        assert not any("validation patients" in note for note in table.notes), table.name
     assert not any(
         "ORACLE" in note
         for note in tables.main_table(frame, settings.model_copy(update={"oracle": False})).notes

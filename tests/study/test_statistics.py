@@ -124,6 +124,22 @@ def test_what_cannot_be_averaged_is_refused() -> None:
         summarise(study, [])
 
 
+def test_methods_that_were_not_scored_on_the_same_frames_are_refused() -> None:
+    study = small_study()
+    both = pd.concat([study, study.assign(method="mcdrl")], ignore_index=True)
+    assert len(summarise(both, ["method"])) == 2
+    fewer_seeds = both[(both["method"] != "mcdrl") | (both["seed"] == 0)]
+    told = r"image a of North, seed 1: expected a row of mcdrl .* baseline, .*\(4 such frames"
+    with pytest.raises(DataError, match=told):
+        summarise(fewer_seeds, ["method"])
+    fewer_sites = both[(both["method"] != "baseline") | (both["holdout"] == "South")]
+    with pytest.raises(DataError, match=r"image a of North, seed 0: expected a row of baseline"):
+        summarise(fewer_sites, ["method", "lesion"])
+    assert len(summarise(fewer_sites, ["method", "holdout"])) == 3  # each row is of one site
+    larger = study.assign(backbone="large")
+    assert len(summarise(pd.concat([both, larger]), ["method", "backbone"])) == 3
+
+
 def test_settings_side_by_side_are_rows() -> None:
     study = small_study()
     both = pd.concat([study, study.assign(setting='{"lr": 1}', dice=0.0)])

@@ -23,6 +23,7 @@ from ..flags import parse, profile_of
 from ..methods import require_methods
 from ..parts import require_parts
 from ..readers import Survey, survey
+from ..same_pack import keep_pack
 from ..unread import refuse_unread
 from . import ablations, notes, plan, tables
 from .cells import Cell
@@ -30,6 +31,7 @@ from .collecting import collect
 from .executors import run_work
 from .printed import Table
 from .same_sites import keep_sites
+from .same_weights import keep_weights
 from .settings import StudySettings
 from .store import Store
 from .work import Work
@@ -60,6 +62,10 @@ class Study:
         note_ignored(self.console, found.ignored)
         self.sites = notes.sites(_names(settings, found), found.ignored)
         self.store = Store.prepare(settings)
+        with self.store.writing():
+            begun = self.store.has_models()
+            keep_pack(self.store.folder, PromptPack.load(settings.pack), begun)
+        keep_weights(self.store, settings.all_backbones)
         keep_sites(self.store, found.sites)
 
     def compared(self) -> list[Cell]:

@@ -37,9 +37,10 @@ def search(settings: StudySettings) -> str:
             "Ours have the hyper-parameters that the flags say, rivals their published ones; "
             "nothing was searched."
         )
+    chose = "that very site" if settings.oracle else "validation patients of the training sites"
     return (
         f"Of every method {settings.trials} settings were tried with the first seed on each "
-        f"held-out site, and the best on validation patients of the training sites was taken."
+        f"held-out site, and the best on {chose} was taken."
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from deconfound.errors import ConfigurationError
 from deconfound.packs import PromptPack
 
-from ..methods import grid_of
+from ..methods import grid_of, intervenes, method_names
+from ..parts import takes_layer
 from .cells import Cell, pairs
 from .settings import StudySettings
 from .store import Store
@@ -57,12 +58,24 @@ def chosen_cells(trials: Sequence[Cell], store: Store) -> list[Cell]:
 def compared_cells(finished: Sequence[Cell], store: Store, first_seed: int) -> list[Cell]:
     """Return, of all finished cells, those of a method's best setting, with every seed.
 
-    Ablations that change the depth or the dictionary are no methods to compare.
+    Ablations that change the depth or the dictionary are no methods to compare, nor is what a
+    figure alone has trained: its site and seed would stand beside the means of all.
     """
     whole = [cell for cell in finished if cell.depth is None and cell.prompts is None]
     trials = [cell for cell in whole if cell.seed == first_seed]
     chosen = set(chosen_cells(trials, store))
-    return [cell for cell in whole if replace(cell, seed=first_seed) in chosen]
+    best = [cell for cell in whole if replace(cell, seed=first_seed) in chosen]
+    return [cell for cell in best if not _for_a_figure(cell, best)]
+
+
+def _for_a_figure(cell: Cell, cells: Sequence[Cell]) -> bool:
+    """Say whether a method has this cell alone, where others have it and more."""
+    beside: dict[str, set[tuple[str, int]]] = {}
+    for one in cells:
+        if one.backbone == cell.backbone:
+            beside.setdefault(one.method, set()).add((one.holdout, one.seed))
+    own = beside[cell.method]
+    return len(own) == 1 and any(own < others for others in beside.values())
 
 
 def repeated(cells: Sequence[Cell], settings: StudySettings) -> list[Cell]:
@@ -79,8 +92,10 @@ def dictionary_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[C
     """Return what the ablation of the dictionary's size needs; the pack's own is no other model.
 
     Raises:
-        ConfigurationError: another pack than the one whose prompts are ranked.
+        ConfigurationError: another pack than the one whose prompts are ranked, or a method that has
+            no intervention to read them.
     """
+    _require_intervention("dictionary", settings)
     if settings.pack != RANKED_PACK:
         raise ConfigurationError(
             f"ablate dictionary: expected the pack {RANKED_PACK}, whose prompts have a rank by "
@@ -100,9 +115,10 @@ def depth_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
     """Return what the ablation of the intervention's depth needs; the recipe's is no other model.
 
     Raises:
-        ConfigurationError: an intervention that has no depth.
+        ConfigurationError: a method without an intervention, or with one that has no depth.
     """
-    if settings.intervention != "cross_attention":
+    _require_intervention("depth", settings)
+    if takes_layer(settings.ablated) and settings.intervention != "cross_attention":
         raise ConfigurationError(
             f"ablate depth: expected the intervention cross_attention, which has layers to count, "
             f"found --intervention {settings.intervention}; leave it out"
@@ -110,6 +126,16 @@ def depth_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[Cell]:
     cells = _unsearched([settings.ablated], settings, holdouts)
     depths = [None if depth == settings.depth else depth for depth in DEPTHS]
     return repeated([replace(c, depth=depth) for c in cells for depth in depths], settings)
+
+
+def _require_intervention(question: str, settings: StudySettings) -> None:
+    """Refuse a method that has neither layers nor a dictionary to vary."""
+    if not intervenes(settings.ablated):
+        having = ", ".join(filter(intervenes, method_names()))
+        raise ConfigurationError(
+            f"ablate {question}: expected a method with an intervention ({having}), found "
+            f"--ablated {settings.ablated}; name one of these"
+        )
 
 
 def _unsearched(

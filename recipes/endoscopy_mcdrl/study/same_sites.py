@@ -19,18 +19,19 @@ Known = Mapping[str, Mapping[str, Any]]
 def keep_sites(store: Store, sites: Sequence[Site]) -> None:
     """Write which images each site holds, or make sure that they are those of the models there.
 
-    Names, patients and classes are compared (`which_samples`); pixels are not. A study without a
-    model, begun or finished, takes the sites as they are now.
+    Names, patients, classes and mask files are compared (`which_samples`); pixels are not. A study
+    without a model, begun or finished, takes the sites as they are now.
 
     Raises:
-        RunFolderError: a site that has changed, is new or is gone; or a file that is damaged.
+        RunFolderError: a site that has changed, is new or is gone; or a file that is damaged or
+            lost.
     """
     path = store.folder / "sites.json"
     now = {
         one.name: {"images": len(one.samples), "which": which_samples(one.samples)} for one in sites
     }
     with store.writing():
-        if path.exists() and store.has_models():
+        if store.has_models():
             _refuse_others(store, _read(store), now)
         else:
             write_json(path, now)
@@ -43,8 +44,8 @@ def _refuse_others(store: Store, then: Known, now: Known) -> None:
             f"{name} ({_count(then, name)} then, {_count(now, name)} now)" for name in changed
         )
         raise RunFolderError(
-            f"{store.folder}: expected the images that the study's models were trained and scored "
-            f"on, found others at {told}; restore them, or choose another --out"
+            f"{store.folder}: expected the images and masks that the study's models were trained "
+            f"and scored on, found others at {told}; restore them, or choose another --out"
         )
 
 
@@ -62,5 +63,5 @@ def _read(store: Store) -> Known:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(
             f"{path}: expected which images each site held, as JSON, could not read it ({error}); "
-            f"restore the file, or delete it if the images have not changed"
+            f"restore the file, or choose another --out"
         ) from error

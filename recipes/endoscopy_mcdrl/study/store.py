@@ -28,6 +28,8 @@ README = """\
 This folder is one study of deconfound: leave-one-site-out, many methods, several seeds.
 
 study.json               settings that all cells share
+pack.json                the prompt pack that all were given
+weights.json             digests of the backbones that are paths
 sites.json               which images each site held, of sites on disk
 cells/<cell>/cell.json   one finished model: what it was, its validation Dice, cost and time
 cells/<cell>/images.parquet
@@ -35,7 +37,8 @@ cells/<cell>/images.parquet
 cells/<cell>/model/      the trained model, of the first seed; of a search, the winner's alone
 results.parquet, .csv    the frames of every method compared, in one tidy table: of a search, the
                          winner in validation, with every seed
-tried.parquet, .csv      the frames of all other finished cells: what lost a search, and ablations
+tried.parquet, .csv      the frames of all other finished cells: what lost a search, ablations, and
+                         what a figure alone asked for
 tables/                  what the commands printed, as CSV and Markdown; main.md says where each
                          method was published, and what was adapted
 figures/                 what the commands drew; they may show frames of your data
@@ -66,13 +69,14 @@ class Store:
         A study without a model, begun or finished, takes the settings as they are now.
 
         Raises:
-            RunFolderError: other settings, or a folder that cannot be used.
+            RunFolderError: other settings, or lost ones, or a folder that cannot be used.
         """
         store = cls(settings.out)
         with store.writing():
-            if not store.has_models():
-                (store.folder / "study.json").unlink(missing_ok=True)
-            keep_settings(store.folder / "study.json", "study", _shared(settings))
+            begun, path = store.has_models(), store.folder / "study.json"
+            if not begun:
+                path.unlink(missing_ok=True)
+            keep_settings(path, "study", _shared(settings), begun=begun)
             write_text(store.folder / "README.txt", README.format(policy=fill(POLICY, 100)))
         return store
 
