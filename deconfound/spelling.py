@@ -11,7 +11,7 @@ def spelled(name: str, known: Iterable[str], kind: str = "site") -> str:
     """Return a name as it is known.
 
     Args:
-        name: in any letter case.
+        name: in any letter case; one that is known as it stands is itself.
         known: the names that there are.
         kind: of name, for the error.
 
@@ -19,6 +19,8 @@ def spelled(name: str, known: Iterable[str], kind: str = "site") -> str:
         UnknownNameError: none of them.
     """
     known = list(known)
+    if name in known:
+        return name
     for one in known:
         if one.lower() == name.lower():
             return one

@@ -92,7 +92,7 @@ def _prepare(settings: BenchmarkSettings) -> None:
     shared = settings.model_dump(mode="json", exclude={"out", "json_output", "seeds", "methods",
                                                        "worlds", "strengths", "sizes", "qualities",
                                                        "accelerator", "jobs"})  # fmt: skip
-    begun = (settings.out / "cells.jsonl").exists()
+    begun = any((settings.out / name).exists() for name in ("cells.jsonl", "work"))
     keep_settings(settings.out / "settings.json", "benchmark", shared, begun=begun)
     write_text(settings.out / "README.txt", README)
 

@@ -73,9 +73,9 @@ def take_evenly(
         )
     # Many more than needed are never read: an item may mean a file.
     step = max(1, len(source) // (8 * limit))
-    looked_at = {row: source[row] for row in range(0, len(source), step)}
-    rows = _share_out({row: int(item["site_index"]) for row, item in looked_at.items()}, limit)
-    items = [looked_at[row] for row in rows]
+    site_of = {row: int(source[row]["site_index"]) for row in range(0, len(source), step)}
+    rows = _share_out(site_of, limit)
+    items = [source[row] for row in rows]  # read again: all that were looked at need not fit
     return Batch(
         torch.stack([item["image"] for item in items]),
         torch.tensor([int(item["class_index"]) for item in items]),

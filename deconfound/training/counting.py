@@ -33,7 +33,7 @@ def counting(
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
     except ImportError as error:
-        raise missing_extra("rich", "progress bars") from error
+        raise missing_extra("rich", "the progress bar") from error
     console = console or Console(stderr=True)
     columns = (what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
     with Progress(*columns, console=console, transient=True, disable=not is_main_process()) as bar:

@@ -79,7 +79,7 @@ def _balanced_posterior(
     of the confounder: it would be erased, or set with it.
     """
     pooled, classes = embed(model, images, progress, batch)
-    posterior = read_posterior(pooled, z, TEMPERATURE)
+    posterior = read_posterior(pooled.float(), z, TEMPERATURE)
     weights = balancing_weights(posterior, classes, len(model.pack.class_names)).weights
     return posterior * weights.to(posterior)[:, None]
 

@@ -38,7 +38,8 @@ def read_lines(path: Path, record: str, parse: Callable[[Any], T], then: str = "
         try:
             records.append(parse(json.loads(line)))
         except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines):  # what follows the last end of a line: nothing, or a cut one
+            # What follows the last end of a line is nothing, or what a kill left of one.
+            if number == len(lines) and isinstance(error, json.JSONDecodeError):
                 break
             raise RunFolderError(
                 f"{path}, line {number}: expected {record} as JSON, found {line[:40]!r} "

@@ -31,7 +31,7 @@ class ModelsProgress(Watcher):
         try:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         except ImportError as error:
-            raise missing_extra("rich", "progress bars") from error
+            raise missing_extra("rich", "the progress bar") from error
         self.console = console
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         self.bar = Progress(

@@ -148,6 +148,12 @@ class RunFolder:
         """Return the folder for ``save_pretrained`` of one method."""
         return self.path / "models" / method
 
+    @property
+    def begun(self) -> bool:
+        """Whether something was trained, an epoch at least, or read in the images before it."""
+        kept = ("checkpoints", "models", "adjusting")
+        return any(True for folder in kept for _ in (self.path / folder).glob("*"))
+
     def trained_methods(self) -> list[str]:
         """Return the methods whose model is finished, in the order of training.
 
@@ -160,7 +166,7 @@ class RunFolder:
                 f"{self.path}: expected a trained model under models/, found none; finish the run "
                 f"with train --out {self.path} --resume"
             )
-        return [method for method in self.config.get("methods", ()) if method in saved] or saved
+        return [method for method in (self.config.get("methods") or ()) if method in saved] or saved
 
     def trained_method(self, wanted: str | None = None) -> str:
         """Return the trained method that is meant, by default the last one.

@@ -25,7 +25,7 @@ class TrainingSettings(Settings):
         gradient_clip: largest norm of the gradient; None leaves it alone.
         intervention_start: share of the epochs before intervention and causal loss turn on.
         precision: ``32-true`` or ``bf16-mixed``.
-        accelerator: ``auto``, ``cpu``, ``cuda`` or ``mps``; a run may go on on another one.
+        accelerator: ``auto``, ``cpu``, ``cuda`` or ``mps``; a run may be resumed on another.
         devices: processes per node, or ``auto`` for all devices there are.
         num_nodes: machines.
         seed: epoch order, initialisation and augmentation follow from it.

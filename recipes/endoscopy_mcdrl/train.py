@@ -60,7 +60,8 @@ def main(arguments: Sequence[str]) -> None:
     cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
     run = RunFolder.create(out, asked, config.resume, MAY_DIFFER)
     by_the_first(fabric, lambda: sign(run, str(__package__)))
-    by_the_first(fabric, lambda: keep_pack(run.path, pack, begun=config.resume))
+    begun = config.resume and run.begun
+    by_the_first(fabric, lambda: keep_pack(run.path, pack, begun))
     note(console, f"sites      {cohort.source}")
     note_ignored(console, cohort.ignored)
     note(console, f"held out   {cohort.holdout}, which training never sees; epochs are chosen on")

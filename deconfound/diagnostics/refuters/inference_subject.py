@@ -13,6 +13,7 @@ from deconfound.data.dealt import DealtOutcomes
 from deconfound.diagnostics.refuters.image_subject import Images, ImageSubject
 from deconfound.diagnostics.refuters.placebo_regions import turn_region_prompts
 from deconfound.dictionaries import TextPromptDictionary
+from deconfound.dictionaries.words import in_words
 from deconfound.encoders.level_interventions import LevelErasure
 from deconfound.errors import ConfigurationError
 from deconfound.estimators.weighting.reading import TEMPERATURE
@@ -35,8 +36,8 @@ class InferenceSubject(ImageSubject):
         temperature: see `ImageSubject`.
 
     Raises:
-        ConfigurationError: a model with an eraser. What it erases was read with the dictionary
-            before training, so that another dictionary would change nothing.
+        ConfigurationError: a model with an eraser. What it erases was read with words before
+            training, and would stay as it is under another dictionary.
     """
 
     def __init__(
@@ -85,10 +86,15 @@ class InferenceSubject(ImageSubject):
 def _refuse_erasers(model: CausalSegmenter) -> None:
     for part in (model.intervention, model.level_intervention):
         if isinstance(part, (LeaceIntervention, LevelErasure)):
+            remedy = (
+                "train again with each dictionary (RetrainSubject, deconfound refute --retrain)"
+                if in_words(model.dictionary)
+                else "no refuter can doubt it beside a dictionary that is not made of words"
+            )
             raise ConfigurationError(
-                f"InferenceSubject: expected a model that reads its dictionary when it runs, found "
-                f"one with a {type(part).__name__}, which was fitted with it before training; "
-                f"train again with each dictionary (RetrainSubject, deconfound refute --retrain)"
+                f"InferenceSubject: expected a model that reads its confounders when it runs, "
+                f"found one with a {type(part).__name__}, which was fitted to them before "
+                f"training; {remedy}"
             )
 
 

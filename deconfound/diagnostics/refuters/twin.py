@@ -42,8 +42,12 @@ def twin_of(view: LinearView, control: int) -> Twin | None:
 
 
 def possible(twin: Twin, effects: ResampledEffects) -> bool:
-    """Say whether the controls leave room for it: it needs a share of the treatment for itself."""
-    return bool((effects.spread > twin.with_treatment**2).all())
+    """Say whether the controls leave room for it: it needs a share of the treatment for itself.
+
+    What is left for anything else must be more than rounding in every resample.
+    """
+    room = effects.spread - twin.with_treatment**2
+    return bool((room > 1e-3 * effects.spread).all())
 
 
 def left_beside(twin: Twin, effects: ResampledEffects, sign: float) -> Tensor:
@@ -68,7 +72,6 @@ def left_beside(twin: Twin, effects: ResampledEffects, sign: float) -> Tensor:
     """
     together = sign * effects.together
     pull, share = sign * twin.with_treatment * twin.with_outcome, twin.with_treatment**2
-    room = (effects.spread - share).clamp_min(1e-12)  # a resample may leave none
-    alike = (together - pull) / room
+    alike = (together - pull) / (effects.spread - share)
     opposed = (together + pull) / (effects.spread + share)
     return sign * torch.minimum(alike, opposed)

@@ -71,8 +71,13 @@ class UnobservedConfounder(Refuter):
         effect = linear_effect(view.outcome, view.treatment, view.controls)
         sign = math.copysign(1, effect.estimate)
         seen = resampled_effects(view, torch.ones(1, len(view.outcome)).double())
+        again = resampled_effects(view, drawn)
         twins = [(twin_of(view, m), name) for m, name in enumerate(names)]
-        strong = [(twin, name) for twin, name in twins if twin and possible(twin, seen)]
+        strong = [
+            (twin, name)
+            for twin, name in twins
+            if twin and possible(twin, seen) and possible(twin, again)
+        ]
         if not strong:
             return self.without_answer(
                 f"An unnamed confounder must explain {robustness_value(effect):.1%} of treatment "
@@ -80,8 +85,8 @@ class UnobservedConfounder(Refuter):
             )
         left = [(sign * float(left_beside(twin, seen, sign)), twin, name) for twin, name in strong]
         least, twin, name = min(left)
-        again = left_beside(twin, resampled_effects(view, drawn), sign)
-        return self._judged(effect, percentiles(sign * least, again, self.level), name)
+        found = percentiles(sign * least, left_beside(twin, again, sign), self.level)
+        return self._judged(effect, found, name)
 
     def _judged(self, effect: LinearEffect, found: Interval, name: str) -> Refutation:
         nearest = min(_towards(effect, found.low), _towards(effect, found.high))

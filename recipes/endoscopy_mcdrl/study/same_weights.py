@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from deconfound.errors import RunFolderError
+from deconfound.errors import RunFolderError, WeightsError
 from deconfound.training.files import write_json
 from deconfound.vlm.names import MINI
 from deconfound.vlm.weights import find_weights
@@ -27,7 +27,7 @@ def keep_weights(store: Store, backbones: Sequence[str]) -> None:
 
     Raises:
         RunFolderError: other weights; or a file of digests that is lost or damaged.
-        WeightsError: a path without weights.
+        WeightsError: a path without weights, or with some that cannot be read.
     """
     path = store.folder / "weights.json"
     now = {name: _digest(file) for name in backbones if (file := _file_of(name)) is not None}
@@ -51,8 +51,14 @@ def _file_of(backbone: str) -> Path | None:
 
 
 def _digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(
+            f"{file}: expected weights that can be read, found none ({error.strerror or error}); "
+            f"give another file"
+        ) from error
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -234,7 +234,7 @@ def test_an_eraser_was_fitted_with_the_dictionary_and_only_training_again_can_do
 ) -> None:
     """Another dictionary would change no logit: every placebo would be "refuted"."""
     model = CausalSegmenter("FPN", vlm=tiny_vlm(), **parts)
-    with pytest.raises(ConfigurationError, match="fitted with it before training; train again"):
+    with pytest.raises(ConfigurationError, match="fitted to them before training; train"):
         InferenceSubject(model, pictures())
 
 
