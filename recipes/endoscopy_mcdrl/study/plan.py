@@ -58,24 +58,28 @@ def chosen_cells(trials: Sequence[Cell], store: Store) -> list[Cell]:
 def compared_cells(finished: Sequence[Cell], store: Store, first_seed: int) -> list[Cell]:
     """Return, of all finished cells, those of a method's best setting, with every seed.
 
-    Ablations that change the depth or the dictionary are no methods to compare, nor is what a
-    figure alone has trained: its site and seed would stand beside the means of all.
+    Ablations that change the depth or the dictionary are no methods to compare, nor is one of a
+    single cell, as a figure trains: its site and seed would stand beside the means of all.
     """
     whole = [cell for cell in finished if cell.depth is None and cell.prompts is None]
     trials = [cell for cell in whole if cell.seed == first_seed]
     chosen = set(chosen_cells(trials, store))
     best = [cell for cell in whole if replace(cell, seed=first_seed) in chosen]
-    return [cell for cell in best if not _for_a_figure(cell, best)]
+    return _without_single_cells(best)
 
 
-def _for_a_figure(cell: Cell, cells: Sequence[Cell]) -> bool:
-    """Say whether a method has this cell alone, where others have it and more."""
-    beside: dict[str, set[tuple[str, int]]] = {}
-    for one in cells:
-        if one.backbone == cell.backbone:
-            beside.setdefault(one.method, set()).add((one.holdout, one.seed))
-    own = beside[cell.method]
-    return len(own) == 1 and any(own < others for others in beside.values())
+def _without_single_cells(cells: Sequence[Cell]) -> list[Cell]:
+    """Leave out methods that have one cell alone, where others have it and more."""
+    where: dict[tuple[str, str], set[tuple[str, int]]] = {}
+    for cell in cells:
+        where.setdefault((cell.backbone, cell.method), set()).add((cell.holdout, cell.seed))
+
+    def single(cell: Cell) -> bool:
+        own = where[cell.backbone, cell.method]
+        beside = (others for (backbone, _), others in where.items() if backbone == cell.backbone)
+        return len(own) == 1 and any(own < others for others in beside)
+
+    return [cell for cell in cells if not single(cell)]
 
 
 def repeated(cells: Sequence[Cell], settings: StudySettings) -> list[Cell]:
