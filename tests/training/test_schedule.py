@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deconfound.errors import ConfigurationError
+from deconfound.settings import WrongValueError
 from deconfound.training.schedule import FINAL_FACTOR, Schedule, learning_rate_factor
 from deconfound.training.settings import TrainingSettings
 
@@ -63,5 +64,5 @@ def test_settings_are_frozen_and_refuse_what_they_do_not_know() -> None:
     assert settings.schedule.first_intervening_epoch == 10
     with pytest.raises(ValueError, match="frozen"):
         settings.lr = 1.0  # type: ignore[misc]
-    with pytest.raises(ValueError, match="Extra inputs"):
+    with pytest.raises(WrongValueError, match="learning_rate: extra inputs are not permitted"):
         TrainingSettings(learning_rate=1.0)  # type: ignore[call-arg]
