@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from deconfound.errors import DataError
+from deconfound.evenly import evenly
 
 
 class Images(Protocol):
@@ -94,5 +95,5 @@ def _share_out(site_of: Mapping[int, int], limit: int) -> list[int]:
         share[min(open_queues, key=lambda q: share[q])] += 1
     chosen = []
     for queue, count in zip(queues, share, strict=True):
-        chosen += [queue[i * len(queue) // count] for i in range(count)]
+        chosen += [queue[i] for i in evenly(len(queue), count)]
     return sorted(chosen)

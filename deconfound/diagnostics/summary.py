@@ -39,6 +39,7 @@ from deconfound.diagnostics.posterior import (
 )
 from deconfound.dictionaries.prior import as_prior
 from deconfound.estimators.weighting.reading import TEMPERATURE
+from deconfound.evenly import evenly
 from deconfound.interventions import HasEffects
 from deconfound.types import Confounders
 
@@ -141,7 +142,7 @@ def what_was_used(
         return read_posterior(pooled, prompts, temperature, bias).cpu()
 
     posterior = read(seen.pooled)
-    few = images[_spread(len(images), CLOSE_LOOK)]
+    few = images[evenly(len(images), CLOSE_LOOK)]
     has_effects = model.intervening and isinstance(model.intervention, HasEffects)
     under = _in_words(counterfactual_masks(model, few), words) if has_effects else None
     done = _in_words(counterfactual_masks(model, few, do), words) if do else None
@@ -223,12 +224,6 @@ def _prompts(model: CausalSegmenter, z: Confounders) -> Confounders:
     same = z.names == model.pack.confounder_names
     prior = z.prior if same else as_prior(None, texts).to(embeddings.device)
     return Confounders(embeddings, prior, texts)
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """Return at most ``most`` of ``count`` rows, evenly."""
-    taken = min(count, most)
-    return [i * count // taken for i in range(taken)]
 
 
 def _probe(features: np.ndarray, batch: Batch) -> SiteProbe | None:

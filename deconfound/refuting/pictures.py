@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deconfound.data import FolderDataset, Sample, group_ids
+from deconfound.data import FolderDataset, group_ids
 from deconfound.data.samples import Site
+from deconfound.evenly import evenly
 from deconfound.segmenter import CausalSegmenter
 from deconfound.simulation import SITES, RenderedSite
 from deconfound.spelling import spelled
@@ -77,7 +78,7 @@ def stored(
     named = {site.name: site for site in sites}
     site = named[_known(name, list(named), f"site of {path}")]
     site.require_sound()
-    samples = _evenly(site.samples, count)
+    samples = [site.samples[i] for i in evenly(len(site.samples), count)]
     dataset = FolderDataset(
         samples, size, model.pack.class_names, multiclass=model.classes > 1, cache_bytes=1 << 28
     )
@@ -86,9 +87,3 @@ def stored(
 
 def _known(name: str | None, known: Sequence[str], kind: str) -> str:
     return known[-1] if name is None else spelled(name, known, kind)
-
-
-def _evenly(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """Return at most ``count`` samples, spread over all of them."""
-    chosen = min(count, len(samples))
-    return [samples[i * len(samples) // chosen] for i in range(chosen)]
