@@ -152,7 +152,7 @@ class RunFolder:
     def begun(self) -> bool:
         """Whether something was trained, an epoch at least, or read in the images before it."""
         kept = ("checkpoints", "models", "adjusting")
-        return any(True for folder in kept for _ in (self.path / folder).glob("*"))
+        return any(any((self.path / folder).glob("*")) for folder in kept)
 
     def trained_methods(self) -> list[str]:
         """Return the methods whose model is finished, in the order of training.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,11 @@ def test_a_run_is_not_resumed_with_other_words(edited, tiny_weights, tmp_path, c
     capsys.readouterr()
     assert main([*words, "--resume"]) == 2
     assert re.search(EDITED, " ".join(capsys.readouterr().err.split()))
+    config = (tmp_path / "run" / "config.json").read_text()
+    shutil.rmtree(tmp_path / "run")
+    (tmp_path / "run").mkdir()  # as a kill leaves a run before anything is trained
+    (tmp_path / "run" / "config.json").write_text(config)
+    assert main([*words, "--resume"]) == 0
 
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_text("[]")])
