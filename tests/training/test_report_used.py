@@ -156,7 +156,10 @@ def test_masks_under_drawn_confounders_are_shown_on_what_was_drawn(used) -> None
         "Image 1 under bright, 100.0% lesion",
     ]
     assert "Each confounder that can be drawn is drawn onto the image" in drawn.text
-    assert "When 3 of 3 confounders, which can be drawn, are drawn onto the pictures" in drawn.text
+    assert (
+        "When each of the 3 confounders, of 3, that can be drawn is drawn onto the pictures"
+        in drawn.text
+    )
     sources = [image["src"] for image in drawn.all("img")]
     assert len(set(sources[1:4])) == 3
 

@@ -75,8 +75,8 @@ def _spread(used: WhatWasUsed) -> str:
     which = (
         "each confounder is set in the features"
         if used.done is None
-        else f"{len(told.names)} of {len(used.names)} confounders, which can be drawn, are drawn "
-        f"onto the pictures"
+        else f"each of the {len(told.names)} confounders, of {len(used.names)}, that can be drawn "
+        f"is drawn onto the pictures"
     )
     return (
         f"When {which} in turn, the probability of a pixel varies by "
