@@ -80,8 +80,9 @@ QUICK = BenchmarkSettings(
     sizes=(12,),
     qualities=("true",),
     seeds=1,
-    images=500,
+    images=400,
     test_images=200,
     epochs=5,
+    jobs=2,
 )
 """What ``quick`` begins with."""
