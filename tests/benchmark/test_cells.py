@@ -57,7 +57,7 @@ def test_quick_goes_to_other_worlds_where_they_are_named() -> None:
 
 def test_what_is_given_beside_quick_wins_though_it_is_the_usual() -> None:
     quick = _parse(["--quick", "--seeds", "3", "--strengths", "0.5"])
-    assert (quick.seeds, quick.images) == (3, 500)
+    assert (quick.seeds, quick.images) == (3, QUICK.images)
     strengths = {cell.strength for cell in plan(quick) if cell.method == "mcdrl"}
     assert strengths == {0.0, 0.5, 0.95}
 
