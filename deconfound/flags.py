@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def parse(record: type[T], arguments: Sequence[str], program: str, default: T | None = None) -> T:
-    """Fill a record from flags; a wrong flag or value is answered with the near ones, status 2.
+    """Fill a record from flags; a wrong flag exits with status 2 and suggests similar ones.
 
     Args:
         record: a dataclass, or :class:`~deconfound.settings.Settings`.

@@ -93,7 +93,7 @@ def _prepare(settings: BenchmarkSettings) -> None:
                                                        "worlds", "strengths", "sizes", "qualities",
                                                        "accelerator", "jobs"})  # fmt: skip
     begun = any((settings.out / name).exists() for name in ("cells.jsonl", "work"))
-    keep_settings(settings.out / "settings.json", "benchmark", shared, begun=begun)
+    keep_settings(settings.out / "settings.json", "benchmark", shared, begun)
     write_text(settings.out / "README.txt", README)
 
 

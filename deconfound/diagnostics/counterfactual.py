@@ -68,13 +68,13 @@ def counterfactual_masks(
     if do is None:
         return Counterfactuals(names, _in_features(model, images, len(names)))
     _require_known(do, len(names))
-    shown, found = [], []
-    for m in sorted(do):
+    chosen, shown, found = sorted(do), [], []
+    for m in chosen:
         done = _done(do, images, m)
         shown.append((255 * done).round().clamp(0, 255).byte().cpu())
         found.append(probabilities(model(model.normalize(done))))
-    chosen = tuple(names[m] for m in sorted(do))
-    return Counterfactuals(chosen, torch.stack(found), torch.stack(shown))
+    which = tuple(names[m] for m in chosen)
+    return Counterfactuals(which, torch.stack(found), torch.stack(shown))
 
 
 @torch.no_grad()

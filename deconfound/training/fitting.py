@@ -51,9 +51,8 @@ def fit_parts(
     if isinstance(model.dictionary, FitsData):
         model.dictionary.fit(model, _batches(images, batch, progress))
     levels, layer = model.level_intervention, model.intervention
-    if not isinstance(levels, (FeatureStatistics, LevelErasure)) and not isinstance(
-        layer, LeaceIntervention
-    ):
+    fits_levels = isinstance(levels, (FeatureStatistics, LevelErasure))
+    if not (fits_levels or isinstance(layer, LeaceIntervention)):
         return
     z = named_confounders(model)
     rows = _balanced_posterior(model, images, z, progress, batch)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deconfound.errors import RunFolderError, unknown_name
-from deconfound.training.files import unwritable, write_json, write_text
+from deconfound.training.files import as_object, read_json, unwritable, write_json, write_text
 from deconfound.training.json_lines import read_lines
 from deconfound.training.placing import build, refuse_nothing, refuse_occupied, refuse_unwritable
 from deconfound.training.processes import is_main_process
@@ -105,22 +105,14 @@ class RunFolder:
         """
         path = Path(path).expanduser().resolve()
         file = path / "config.json"
-        try:
-            config = json.loads(file.read_text(encoding="utf-8"))
-            if not isinstance(config, dict):
-                raise ValueError(f"it holds a {type(config).__name__}")
-        except FileNotFoundError:
+        if not os.path.exists(file):
             raise RunFolderError(
                 f"{path}: expected a run folder with config.json, found "
                 f"{'none' if os.path.isdir(path) else 'no such folder'}; give the folder that "
                 f"`train --out` made"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise RunFolderError(
-                f"{file}: expected the settings of a run as JSON, could not read it ({error}); "
-                f"restore the file or train again"
-            ) from error
-        return cls(path, config)
+            )
+        remedy = "restore the file or train again"
+        return cls(path, read_json(file, "the settings of a run", as_object, remedy))
 
     @classmethod
     def _await(cls, path: Path) -> RunFolder:
@@ -189,14 +181,10 @@ class RunFolder:
         """
         if not self.results_path.exists():
             return self.config.get("holdout")
-        try:
-            return str(json.loads(self.results_path.read_text(encoding="utf-8"))["held_out"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(
-                f"{self.results_path}: expected the results of a run, could not read them "
-                f"({error!r}); remove the file, or finish the run with train --out {self.path} "
-                f"--resume"
-            ) from error
+        remedy = f"remove the file, or finish the run with train --out {self.path} --resume"
+        return read_json(
+            self.results_path, "the results of a run", lambda told: str(told["held_out"]), remedy
+        )
 
     def last_checkpoint(self, method: str) -> Path:
         """Return where the state after the last finished epoch is kept."""

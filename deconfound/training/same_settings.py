@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deconfound.errors import RunFolderError
-from deconfound.training.files import unwritable, write_json
+from deconfound.training.files import as_object, read_json, write_json
 
 
 def refuse_other_settings(
@@ -45,37 +45,24 @@ def refuse_other_settings(
         )
 
 
-def keep_settings(path: Path, kind: str, settings: Mapping[str, Any], begun: bool = False) -> None:
-    """Write the settings that many models share, or make sure that those there are the same.
+def keep_settings(path: Path, kind: str, settings: Mapping[str, Any], begun: bool) -> None:
+    """Write the settings that many models share; once there are models, they must be the same.
 
     Args:
         path: the file; its folder is made.
         kind: of what lies in the folder, in words ("study").
         settings: JSON-like.
-        begun: whether there are models, whose settings a file that is lost cannot tell; none by
-            default.
+        begun: whether there are models, with whose settings the file lies there.
 
     Raises:
-        RunFolderError: other settings, a file that is damaged, or lost though there are models, or
-            a folder that cannot be used.
+        RunFolderError: other settings than those of the models; or a file that is lost or damaged,
+            or cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        known = begun or path.exists()
-        there = json.loads(path.read_text(encoding="utf-8")) if known else None
-        if not isinstance(there, dict | None):
-            raise ValueError(f"it holds a {type(there).__name__}")
-    except (FileNotFoundError, ValueError) as error:
-        raise RunFolderError(
-            f"{path}: expected the settings of a {kind} as JSON, could not read them ({error}); "
-            f"restore the file, or choose another --out"
-        ) from error
-    except OSError as error:
-        raise unwritable(path.parent, error) from error
-    if there is not None:
-        refuse_other_settings(path.parent, f"{kind} that is there", there, settings)
-    if there != settings:
+    if not begun:
         write_json(path, settings)
+        return
+    there = read_json(path, f"the settings of a {kind}", as_object)
+    refuse_other_settings(path.parent, f"{kind} that is there", there, settings)
 
 
 def _short(value: Any) -> str:

@@ -27,7 +27,7 @@ from deconfound.spelling import spelled
 from deconfound.training.reading import Watch
 from deconfound.training.rendered import as_memory
 
-from .chosen_sites import chosen_sites
+from .chosen_sites import Named, chosen_sites
 from .config import RecipeConfig
 from .console import beginning_at
 from .readers import Ignored, survey
@@ -91,14 +91,13 @@ def target_alone(
     if config.data is None:
         _check_classes(pack)
         names = tuple(site.name for site in simulation.SITES)
-        last = chosen_sites(simulation.SITES, config.sites)[-1].name
-        chosen = _choose(config.holdout or last, names)
+        chosen = _held_out(config, simulation.SITES)
         images = _render(simulation.SITES[names.index(chosen)], names.index(chosen), config)
         progress(len(images), len(images))
         return images, chosen, names, ()
     found = survey(config.data, config.bgr)
     names = tuple(site.name for site in found.sites)
-    chosen = _choose(config.holdout or chosen_sites(found.sites, config.sites)[-1].name, names)
+    chosen = _held_out(config, found.sites)
     site = found.sites[names.index(chosen)]
     site.require_sound()
     stored = _stored(site.samples, config, pack, names)
@@ -109,7 +108,7 @@ def target_alone(
 def _rendered(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohort:
     _check_classes(pack)
     sites = {site.name: site for site in chosen_sites(simulation.SITES, config.sites)}
-    holdout = _choose(config.holdout, list(sites))
+    holdout = _held_out(config, list(sites.values()))
     total, images = config.images_per_site, {}
     for done, (name, site) in enumerate(sites.items(), 1):
         images[name] = _render(site, list(sites).index(name), config)
@@ -160,7 +159,7 @@ def _from_disk(config: RecipeConfig, pack: PromptPack, progress: Watch) -> Cohor
     for site in sites:
         site.require_sound()
     names = tuple(site.name for site in sites)
-    fold = leave_one_site_out(sites, _choose(config.holdout, names))
+    fold = leave_one_site_out(sites, _held_out(config, sites))
     samples = [
         sample for site in fold.training for sample in spread(site.samples, config.frames_per_site)
     ]
@@ -242,5 +241,8 @@ def _augment(config: RecipeConfig) -> JointAugment | None:
     return JointAugment(config.seed) if config.augment else None
 
 
-def _choose(holdout: str | None, names: Sequence[str]) -> str:
-    return names[-1] if holdout is None else spelled(holdout, names)
+def _held_out(config: RecipeConfig, sites: Sequence[Named]) -> str:
+    """Return which of the sites is held out; by default the last one that takes part."""
+    if config.holdout:
+        return spelled(config.holdout, [site.name for site in sites])
+    return chosen_sites(sites, config.sites)[-1].name

@@ -46,7 +46,7 @@ def gallery(
         pack: names classes.
         results: scores, in the same order; examples are ordered by the last method's.
     """
-    rows = _spread(results[-1], SHOWN)
+    rows = results[-1].index[worst_to_best(results[-1].dice, SHOWN)].tolist()
     batch = default_collate([cohort.target[row] for row in rows])
     explained = [_explain(model, batch["image"]) for model in models]
     last = explained[-1]
@@ -107,10 +107,10 @@ def _explain(model: CausalSegmenter, images: torch.Tensor) -> Explanation:
     return model.explain(model.normalize(images))
 
 
-def _spread(result: MethodResult, count: int) -> list[int]:
-    """Return images from worst to best Dice in even steps, so that none is picked by hand."""
-    order = np.argsort(result.dice, kind="stable")
-    return result.index[order[evenly(len(order), count)]].tolist()
+def worst_to_best(dice: np.ndarray, count: int) -> np.ndarray:
+    """Return positions of at most ``count`` Dice, (n,), in even steps: none is picked by hand."""
+    order = np.argsort(dice, kind="stable")
+    return order[evenly(len(order), count)]
 
 
 def _class_of(batch: dict[str, torch.Tensor], row: int, pack: PromptPack) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -15,6 +14,7 @@ from deconfound import CausalSegmenter
 from deconfound.errors import DataError, RunFolderError
 from deconfound.training import History, MethodResult, RunFolder
 from deconfound.training.counting import counting
+from deconfound.training.files import read_json
 
 from .cohort import Cohort, assemble
 from .config import RecipeConfig
@@ -70,19 +70,17 @@ def _trained(run: RunFolder, config: RecipeConfig) -> list[Trained]:
             raise _unfinished(run, told)
         if not (run.model_path(method) / "config.json").is_file():
             raise _unfinished(run, f"no model of {method}")
-    try:
-        told = json.loads(run.results_path.read_text(encoding="utf-8"))
+
+    def trained(told: Any) -> list[Trained]:
         results = {one["method"]: MethodResult.from_json(one) for one in told["methods"]}
+        titles = [title_of(method, config) for method in config.methods]
         return [
             Trained(results[title], history, tuple(told["adjusting"][title]))
-            for method, history in zip(config.methods, histories, strict=True)
-            for title in (title_of(method, config),)
+            for title, history in zip(titles, histories, strict=True)
         ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunFolderError(
-            f"{run.results_path}: expected the results of a run, could not read them ({error!r}); "
-            f"write them again with train --out {run.path} --resume"
-        ) from error
+
+    remedy = f"write them again with train --out {run.path} --resume"
+    return read_json(run.results_path, "the results of a run", trained, remedy)
 
 
 def _unfinished(run: RunFolder, found: str) -> RunFolderError:

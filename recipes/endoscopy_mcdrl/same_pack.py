@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from deconfound.errors import RunFolderError
 from deconfound.packs import PromptPack
-from deconfound.training.files import write_json
+from deconfound.training.files import as_object, read_json, write_json
 
 
 def keep_pack(folder: Path, pack: PromptPack, begun: bool) -> None:
@@ -26,7 +25,8 @@ def keep_pack(folder: Path, pack: PromptPack, begun: bool) -> None:
     """
     path, now = folder / "pack.json", pack.to_mapping()
     if begun:
-        _refuse_another(path, pack.name, _read(path), now)
+        then = read_json(path, "the pack that the models there were trained with", as_object)
+        _refuse_another(path, pack.name, then, now)
     else:
         write_json(path, now)
 
@@ -38,16 +38,3 @@ def _refuse_another(path: Path, name: str, then: dict[str, Any], now: dict[str, 
             f"{path}: expected the pack that the models there were trained with, found another "
             f"{', '.join(different)} in {name}; restore its words, or choose another --out"
         )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(kept, dict):
-            raise ValueError(f"it holds a {type(kept).__name__}")
-    except (OSError, ValueError) as error:
-        raise RunFolderError(
-            f"{path}: expected the pack that the models there were trained with, as JSON, could "
-            f"not read it ({error}); restore the file, or choose another --out"
-        ) from error
-    return kept

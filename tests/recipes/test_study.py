@@ -38,6 +38,7 @@ from deconfound.types import Intervened, Regions
 from recipes.endoscopy_mcdrl.__main__ import main
 from recipes.endoscopy_mcdrl.config import RecipeConfig
 from recipes.endoscopy_mcdrl.methods import GRIDS, grid_of, loop_of, method_names
+from recipes.endoscopy_mcdrl.pictures import worst_to_best
 from recipes.endoscopy_mcdrl.study import (
     ablations,
     commands,
@@ -801,8 +802,8 @@ def test_too_few_selected_lesions_are_refused(monkeypatch):
 
 def test_frames_of_a_figure_are_spread_from_worst_to_best():
     dice = np.array([0.9, 0.1, 0.5, 0.3, 0.7])
-    assert qualitative._from_worst_to_best(dice) == [1, 3, 2, 4, 0]
-    spread = qualitative._from_worst_to_best(np.linspace(1, 0, 101))
+    assert worst_to_best(dice, qualitative.FRAMES).tolist() == [1, 3, 2, 4, 0]
+    spread = worst_to_best(np.linspace(1, 0, 101), qualitative.FRAMES)
     assert (spread[0], spread[-1], len(spread)) == (100, 0, qualitative.FRAMES)
 
 

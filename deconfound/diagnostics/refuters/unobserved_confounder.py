@@ -70,22 +70,21 @@ class UnobservedConfounder(Refuter):
         """Take the named confounder whose like would undo most; drawn is (R, units)."""
         effect = linear_effect(view.outcome, view.treatment, view.controls)
         sign = math.copysign(1, effect.estimate)
-        seen = resampled_effects(view, torch.ones(1, len(view.outcome)).double())
-        again = resampled_effects(view, drawn)
-        twins = [(twin_of(view, m), name) for m, name in enumerate(names)]
-        strong = [
-            (twin, name)
-            for twin, name in twins
-            if twin and possible(twin, seen) and possible(twin, again)
-        ]
-        if not strong:
+        every = torch.cat([torch.ones_like(drawn[:1]), drawn])  # as it was seen, then resampled
+        effects = resampled_effects(view, every)
+        twins = {name: twin_of(view, m) for m, name in enumerate(names)}
+        left = {
+            name: left_beside(twin, effects, sign)
+            for name, twin in twins.items()
+            if twin is not None and possible(twin, effects)
+        }
+        if not left:
             return self.without_answer(
                 f"An unnamed confounder must explain {robustness_value(effect):.1%} of treatment "
                 f"and outcome, and none can be as strong as those that are named."
             )
-        left = [(sign * float(left_beside(twin, seen, sign)), twin, name) for twin, name in strong]
-        least, twin, name = min(left)
-        found = percentiles(sign * least, left_beside(twin, again, sign), self.level)
+        name = min(left, key=lambda one: sign * left[one][0].item())
+        found = percentiles(left[name][0].item(), left[name][1:], self.level)
         return self._judged(effect, found, name)
 
     def _judged(self, effect: LinearEffect, found: Interval, name: str) -> Refutation:

@@ -23,7 +23,6 @@ from ..flags import parse, profile_of
 from ..methods import require_methods
 from ..parts import require_parts
 from ..readers import Survey, survey
-from ..same_pack import keep_pack
 from ..unread import refuse_unread
 from . import ablations, notes, plan, tables
 from .cells import Cell
@@ -62,9 +61,6 @@ class Study:
         note_ignored(self.console, found.ignored)
         self.sites = notes.sites(_names(settings, found), found.ignored)
         self.store = Store.prepare(settings)
-        with self.store.writing():
-            begun = self.store.has_models()
-            keep_pack(self.store.folder, PromptPack.load(settings.pack), begun)
         keep_weights(self.store, settings.all_backbones)
         keep_sites(self.store, found.sites)
 

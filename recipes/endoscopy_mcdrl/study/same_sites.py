@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deconfound.data import Site
 from deconfound.data.which_images import which_samples
 from deconfound.errors import RunFolderError
-from deconfound.training.files import write_json
+from deconfound.training.files import read_json, write_json
 
 from .store import Store
 
@@ -32,7 +31,7 @@ def keep_sites(store: Store, sites: Sequence[Site]) -> None:
     }
     with store.writing():
         if store.has_models():
-            _refuse_others(store, _read(store), now)
+            _refuse_others(store, read_json(path, "which images each site held", _known), now)
         else:
             write_json(path, now)
 
@@ -53,15 +52,5 @@ def _count(known: Known, name: str) -> str:
     return f"{known[name]['images']} images" if name in known else "no such site"
 
 
-def _read(store: Store) -> Known:
-    path = store.folder / "sites.json"
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            name: {"images": one["images"], "which": one["which"]} for name, one in known.items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunFolderError(
-            f"{path}: expected which images each site held, as JSON, could not read it ({error}); "
-            f"restore the file, or choose another --out"
-        ) from error
+def _known(sites: Any) -> Known:
+    return {name: {"images": one["images"], "which": one["which"]} for name, one in sites.items()}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from deconfound.errors import RunFolderError, WeightsError
-from deconfound.training.files import write_json
+from deconfound.training.files import read_json, write_json
 from deconfound.vlm.names import MINI
 from deconfound.vlm.weights import find_weights
 
@@ -32,7 +32,10 @@ def keep_weights(store: Store, backbones: Sequence[str]) -> None:
     path = store.folder / "weights.json"
     now = {name: _digest(file) for name in backbones if (file := _file_of(name)) is not None}
     with store.writing():
-        then = _read(path) if store.has_models() else {}
+        begun = store.has_models()
+        then = (
+            read_json(path, "a digest of the weights of each backbone", _digests) if begun else {}
+        )
         for name in now:
             if then.get(name, now[name]) != now[name]:
                 raise RunFolderError(
@@ -61,12 +64,5 @@ def _digest(file: Path) -> str:
         ) from error
 
 
-def _read(path: Path) -> dict[str, str]:
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): str(digest) for name, digest in known.items()}
-    except (OSError, ValueError, AttributeError) as error:
-        raise RunFolderError(
-            f"{path}: expected a digest of the weights of each backbone, as JSON, could not read "
-            f"it ({error}); restore the file, or choose another --out"
-        ) from error
+def _digests(known: Any) -> dict[str, str]:
+    return {str(name): str(digest) for name, digest in known.items()}

@@ -12,11 +12,13 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from deconfound.errors import DataError, RunFolderError
+from deconfound.packs import PromptPack
 from deconfound.study.results import read_results, write_results
-from deconfound.training.files import unwritable, write_json, write_text
+from deconfound.training.files import read_json, unwritable, write_json, write_text
 from deconfound.training.locks import locked
 from deconfound.training.same_settings import keep_settings
 
+from ..same_pack import keep_pack
 from .cells import Cell, CellRecord
 from .notes import POLICY
 from .settings import MAY_DIFFER, StudySettings
@@ -64,19 +66,20 @@ class Store:
 
     @classmethod
     def prepare(cls, settings: StudySettings) -> Store:
-        """Make the study's folder, or make sure that the one there has the same settings.
+        """Make the study's folder, or make sure that the one there has the same settings and pack.
 
         A study without a model, begun or finished, takes the settings as they are now.
 
         Raises:
-            RunFolderError: other settings, or lost ones, or a folder that cannot be used.
+            RunFolderError: other settings or another pack, or lost ones, or a folder that cannot be
+                used.
+            PackError: a pack that cannot be read.
         """
         store = cls(settings.out)
         with store.writing():
-            begun, path = store.has_models(), store.folder / "study.json"
-            if not begun:
-                path.unlink(missing_ok=True)
-            keep_settings(path, "study", _shared(settings), begun=begun)
+            begun = store.has_models()
+            keep_settings(store.folder / "study.json", "study", _shared(settings), begun)
+            keep_pack(store.folder, PromptPack.load(settings.pack), begun)
             write_text(store.folder / "README.txt", README.format(policy=fill(POLICY, 100)))
         return store
 
@@ -130,13 +133,8 @@ class Store:
 
     def _record(self, folder: Path) -> CellRecord:
         path = folder / "cell.json"
-        try:
-            return CellRecord.from_mapping(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(
-                f"{path}: expected a finished cell as JSON, could not read it ({error}); delete "
-                f"{path.parent}, and the cell is trained again"
-            ) from error
+        remedy = f"delete {path.parent}, and the cell is trained again"
+        return read_json(path, "a finished cell", CellRecord.from_mapping, remedy)
 
     def finish(self, record: CellRecord, images: pd.DataFrame) -> None:
         """Keep a cell's images, then its record, by which it counts as finished."""

@@ -21,10 +21,8 @@ from ...cohort import Cohort
 POINTS = 300
 """Frames of a t-SNE, evenly from training sites' validation patients and the held-out site."""
 
-
 FEWEST = 10
 """Frames with a lesion below which a t-SNE shows nothing."""
-
 
 UNCHANGED = "no intervention"
 """Stands over the one picture of a method that leaves every region as it is."""

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
 from deconfound import CausalSegmenter
-from deconfound.evenly import evenly
 from deconfound.overlap import predicted_mask
 from deconfound.training.overlays import PREDICTION, TRUTH, draw_contours, hex_of, to_picture
 
+from ...pictures import worst_to_best
 from ..cells import Cell
 from ..settings import StudySettings
 from ..store import Store
@@ -25,10 +24,8 @@ from .finished import cohort_of, model_of, titles_of
 FRAMES = 6
 """Frames of the held-out site, from the last method's worst Dice to its best in even steps."""
 
-
 SIDE = 320
 """Side of a frame in a figure, in pixels."""
-
 
 OUTLINE = 3
 """Width of an outline in it, in pixels."""
@@ -38,7 +35,7 @@ def draw(cells: Sequence[Cell], settings: StudySettings, store: Store) -> Path:
     """Draw frames of the held-out site with the truth and every method's mask."""
     cohort = cohort_of(cells[0], settings)
     dice = [store.images([cell])["dice"].to_numpy() for cell in cells]
-    rows = _from_worst_to_best(dice[-1])
+    rows = worst_to_best(dice[-1], FRAMES).tolist()
     batch = default_collate([cohort.target[row] for row in rows])
     masks = [_masks(model_of(cell, store), batch) for cell in cells]
     figure, axes = grid(1 + len(cells), len(rows), size=2.0)
@@ -54,12 +51,6 @@ def draw(cells: Sequence[Cell], settings: StudySettings, store: Store) -> Path:
             axis.set_xlabel(f"Dice {100 * scores[row]:.0f}", fontsize=8)
     _name_outlines(figure, f"{cells[0].holdout}, from worst to best of {titles[-1]}")
     return save(figure, store, f"qualitative-{cells[0].holdout}")
-
-
-def _from_worst_to_best(dice: np.ndarray) -> list[int]:
-    """Return positions of frames in even steps of their Dice, so that none is picked by hand."""
-    order = np.argsort(dice, kind="stable")
-    return order[evenly(len(order), FRAMES)].tolist()
 
 
 def _masks(model: CausalSegmenter, batch: dict[str, Any]) -> Tensor:

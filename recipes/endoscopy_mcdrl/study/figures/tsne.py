@@ -19,7 +19,6 @@ from .points import UNCHANGED, Points, points_of, with_lesion
 LETTERS = 17
 """Of a caption, to an inch."""
 
-
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#5c5c5c", "#b8a800")
 """Of Okabe and Ito, in the order of labels; more labels than colours begin again."""
 
