@@ -56,6 +56,7 @@ class Outcome:
         observational: mean Dice where class and confounder go together as in training at 0.95.
         interventional: mean Dice under do(F), the one that counts.
         reversed: mean Dice where every class shows another's confounder.
+        found: interventional mean Dice of lesion pixels whatever class they are given.
         table: interventional mean Dice of each class and confounder, with the number of pictures.
         seconds: of training and scoring.
     """
@@ -64,6 +65,7 @@ class Outcome:
     observational: float
     interventional: float
     reversed: float
+    found: float
     table: Table
     seconds: float
 

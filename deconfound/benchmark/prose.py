@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from deconfound.benchmark.apart import Apart
 from deconfound.benchmark.cells import DEFAULT
+from deconfound.benchmark.finding import Half
 from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.summary import Estimate, Share
 
@@ -17,12 +18,15 @@ MAY_LOSE = 0.01
 """Dice that the default may lose to plain training where nothing is confounded."""
 
 
-def reading(shares: Sequence[Share], kinds: Sequence[Apart] = ()) -> list[str]:
+def reading(
+    shares: Sequence[Share], kinds: Sequence[Apart] = (), tasks: Sequence[Half] = ()
+) -> list[str]:
     """Return a few sentences on one world's shares at the base point.
 
     Args:
         shares: of its methods, best first.
         kinds: what the default did on pictures of either kind of confounder, where there are both.
+        tasks: what the default did at finding and at naming.
     """
     first = shares[0]
     world = f"In the world “{first.cell.world}”"
@@ -53,7 +57,7 @@ def reading(shares: Sequence[Share], kinds: Sequence[Apart] = ()) -> list[str]:
         reached = "reaches" if default.closed.mean >= aim else "misses"
         sentences.append(f"It {reached} the aim of {100 * aim:.0f} %.")
     if default is not None:
-        sentences += [*_against_its_own(default), *apart_in_words(kinds)]
+        sentences += [*_against_its_own(default), *_tasks(tasks), *apart_in_words(kinds)]
     sentences += price
     unsure = [share for share in shares if share.closed.low <= 0 <= share.closed.high]
     worse = [share for share in shares if share.closed.high < 0]  # neither where there is one seed
@@ -77,6 +81,18 @@ def apart_in_words(kinds: Sequence[Apart]) -> list[str]:
         f"Apart, the default closes {percent(drawn.closed)} on pictures whose confounder can be "
         f"drawn (a gap of {points(drawn.gap)} Dice) and {percent(other.closed)} on pictures whose "
         f"confounder cannot ({points(other.gap)} Dice)."
+    ]
+
+
+def _tasks(tasks: Sequence[Half]) -> list[str]:
+    """Say whether confounding is in the way of finding lesions or of naming them."""
+    if not tasks:
+        return []
+    gaps = " and ".join(f"{points(each.gap)} Dice in {each.task}" for each in tasks)
+    closed = [f"{percent(each.closed)} in {each.task}" for each in tasks if each.gap.mean > 0]
+    return [
+        f"The gap is {gaps} lesions; the default closes {' and '.join(closed)}. Finding asks where "
+        f"a lesion is, whatever it is called; naming is what the class takes from that."
     ]
 
 

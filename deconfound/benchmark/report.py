@@ -13,9 +13,10 @@ import torch
 from deconfound.benchmark.apart import apart
 from deconfound.benchmark.axes import along_axes
 from deconfound.benchmark.cells import DEFAULT, PLAIN, Cell, Outcome
+from deconfound.benchmark.finding import halves
 from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.prose import reading
-from deconfound.benchmark.rows import rows_apart, rows_of, varied_rows
+from deconfound.benchmark.rows import rows_apart, rows_of, rows_of_halves, varied_rows
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.benchmark.summary import shares_of
 from deconfound.training.files import write_text
@@ -63,13 +64,15 @@ def _world(
         if any(o.cell.method == method for o in at_base)
     ]
     kinds = {share.cell.method: apart(outcomes, share.cell) for share in shares}
+    tasks = {share.cell.method: halves(outcomes, share.cell) for share in shares}
     points = along_axes(world, outcomes, settings)
     return {
         "name": world,
-        "reading": reading(shares, kinds.get(DEFAULT, [])),
+        "reading": reading(shares, kinds.get(DEFAULT, []), tasks.get(DEFAULT, [])),
         "panels": [closed_panel(shares, world), *axis_panels(points)],
         "heats": heats,
         "rows": rows_of(world, outcomes, shares),
         "apart": rows_apart(kinds.values()),
+        "halves": rows_of_halves(tasks.values()),
         "varied": varied_rows(points),
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from deconfound.benchmark.apart import Apart
 from deconfound.benchmark.axes import Point
 from deconfound.benchmark.cells import DEFAULT, PLAIN, Cell, Outcome
+from deconfound.benchmark.finding import Half
 from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.prose import percent, points
 from deconfound.benchmark.summary import (
@@ -152,4 +153,16 @@ def rows_apart(found: Iterable[Sequence[Apart]]) -> list[tuple[str, tuple[str, .
         )
         for kinds in found
         if kinds
+    ]
+
+
+def rows_of_halves(found: Iterable[Sequence[Half]]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return title and figures of every method: Dice and share of finding, then of naming."""
+    return [
+        (
+            method_of(both[0].cell.method).title,
+            tuple(told for half in both for told in (points(half.dice), percent(half.closed))),
+        )
+        for both in found
+        if both
     ]

@@ -111,14 +111,15 @@ def run_cell(cell: Cell, settings: BenchmarkSettings, folder: Path, watcher: Wat
         cell.method,
     )
     training.train(training.prepare(), watcher)
-    dice = {}
+    means = {}
     for distribution in DISTRIBUTIONS:
         sample = scored_images(cell.world, distribution, cell.seed, settings)
-        dice[distribution] = score(model, sample)
+        dice, of_any = score(model, sample)
+        means[distribution] = float(dice.mean())
         if distribution == "interventional":
-            table = by_cell(dice[distribution], sample)
-    means = {distribution: float(each.mean()) for distribution, each in dice.items()}
-    return Outcome(cell, **means, table=table, seconds=time.monotonic() - started)
+            found, table = float(of_any.mean()), by_cell(dice, sample)
+    seconds = time.monotonic() - started
+    return Outcome(cell, **means, found=found, table=table, seconds=seconds)
 
 
 def _loop(settings: BenchmarkSettings, cell: Cell) -> TrainingSettings:

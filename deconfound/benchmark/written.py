@@ -10,15 +10,17 @@ from typing import Any
 from deconfound.benchmark.apart import apart
 from deconfound.benchmark.axes import along_axes
 from deconfound.benchmark.cells import Cell, Outcome
+from deconfound.benchmark.finding import halves
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.benchmark.summary import shares_of
 
 
 def summary_of(outcomes: Sequence[Outcome], settings: BenchmarkSettings) -> dict[str, Any]:
-    """Return the shares of every world at its base point, under its name, and two tidy lists.
+    """Return the shares of every world at its base point, under its name, and three tidy lists.
 
     ``axes`` has a line for each world, method and value of what was varied, ``apart`` one for each
-    method and kind of confounder in worlds that have both kinds.
+    method and kind of confounder in worlds that have both kinds, ``halves`` one for each world,
+    method and task, finding lesions and naming them.
     """
     shares = {world: shares_of(world, outcomes, settings) for world in settings.worlds}
     summary: dict[str, Any] = {
@@ -34,6 +36,12 @@ def summary_of(outcomes: Sequence[Outcome], settings: BenchmarkSettings) -> dict
         for world, found in shares.items()
         for share in found
         for each in apart(outcomes, Cell(world, share.cell.method))
+    ]
+    summary["halves"] = [
+        asdict(each)
+        for found in shares.values()
+        for share in found
+        for each in halves(outcomes, share.cell)
     ]
     finite: dict[str, Any] = _finite(summary)
     return finite

@@ -23,10 +23,13 @@ def outcome(
     seed: int = 0,
     world: str = "renderable",
     table: Table = TABLE,
+    found: float | None = None,
     **cell: object,
 ) -> Outcome:
     where = Cell(world, method, strength, seed=seed, **cell)  # type: ignore[arg-type]
-    return Outcome(where, interventional + 0.1, interventional, interventional - 0.1, table, 1.0)
+    observational, reversed_ = interventional + 0.1, interventional - 0.1
+    found = interventional + 0.04 if found is None else found
+    return Outcome(where, observational, interventional, reversed_, found, table, 1.0)
 
 
 def three(seed: int, plain: float, mine: float, oracle: float) -> list[Outcome]:

@@ -21,7 +21,7 @@ def outcome(method: str, strength: float, drawn: float, other: float, seed: int 
         "nodule": {"dark": (drawn + 0.05, 20), "vignette": (other, 6)},
     }
     cell = Cell("mixed", method, strength, seed=seed)
-    return Outcome(cell, 0.9, (3 * drawn + other) / 4, 0.3, table, 1.0)
+    return Outcome(cell, 0.9, (3 * drawn + other) / 4, 0.3, 0.9, table, 1.0)
 
 
 def found() -> list[Outcome]:
@@ -48,7 +48,7 @@ def test_each_kind_has_its_own_gap_and_share() -> None:
 
 def test_a_world_of_one_kind_has_nothing_apart() -> None:
     one = [
-        Outcome(each.cell, 0.9, 0.5, 0.3, {"polyp": {"nbi": (0.5, 9), "none": (0.5, 9)}}, 1.0)
+        Outcome(each.cell, 0.9, 0.5, 0.3, 0.6, {"polyp": {"nbi": (0.5, 9), "none": (0.5, 9)}}, 1.0)
         for each in found()
     ]
     assert apart(one, Cell("mixed", "default")) == []
@@ -57,7 +57,7 @@ def test_a_world_of_one_kind_has_nothing_apart() -> None:
 def test_a_seed_that_shows_one_kind_alone_is_left_out() -> None:
     outcomes = found()
     bare = {"polyp": {"nbi": (0.5, 9)}}
-    outcomes[2] = Outcome(outcomes[2].cell, 0.9, 0.5, 0.3, bare, 1.0)
+    outcomes[2] = Outcome(outcomes[2].cell, 0.9, 0.5, 0.3, 0.6, bare, 1.0)
     assert [each.closed.seeds for each in apart(outcomes, Cell("mixed", "default"))] == [2, 2]
 
 

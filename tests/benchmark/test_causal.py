@@ -53,7 +53,7 @@ def test_cells_are_means_over_their_pictures() -> None:
 
 def test_the_page_says_what_there_is(tmp_path) -> None:
     outcomes = [
-        Outcome(cell, 0.9, dice, 0.3, {"polyp": {"nbi": (dice, 9), "dark": (dice, 9)}}, 60.0)
+        Outcome(cell, 0.9, dice, 0.3, dice, {"polyp": {"nbi": (dice, 9), "dark": (dice, 9)}}, 60.0)
         for cell, dice in [
             (Cell("mixed", PLAIN), 0.6),
             (Cell("mixed", PLAIN, 0.0), 0.8),

@@ -20,7 +20,7 @@ SIZES = BenchmarkSettings().sizes
 
 def outcome(cell: Cell, dice: float = 0.5) -> Outcome:
     table = {"polyp": {"nbi": (dice, 9), "dark": (0.1, 2)}}
-    return Outcome(cell, dice + 0.1, dice, dice - 0.1, table, 3.0)
+    return Outcome(cell, dice + 0.1, dice, dice - 0.1, dice + 0.05, table, 3.0)
 
 
 def test_every_method_meets_plain_training_and_the_oracle_seed_by_seed() -> None:

@@ -31,13 +31,15 @@ class Knowing(nn.Module):
 
 
 @pytest.mark.parametrize("batch", [1, 6, 50])
-def test_the_missed_picture_is_the_one_that_scores_nothing(batch: int) -> None:
+def test_what_is_missed_scores_nothing_and_what_is_misnamed_was_found(batch: int) -> None:
     sample = WORLDS["mixed"].sample(20, "interventional", seed=3, size=32)
     answers = sample.masks.clone()
     answers[7] = 0
-    dice = score(Knowing(answers), sample, batch)
-    assert (dice < 1).nonzero().tolist() == [[7]]
-    assert dice[7] == 0
+    answers[11] = torch.where(answers[11] > 0, answers[11] % len(CLASSES) + 1, 0)
+    dice, found = score(Knowing(answers), sample, batch)
+    assert (dice < 1).nonzero().tolist() == [[7], [11]]
+    assert dice[7] == dice[11] == 0
+    assert (found < 1).nonzero().tolist() == [[7]]
 
 
 def test_a_cell_of_the_table_is_its_class_under_its_confounder() -> None:

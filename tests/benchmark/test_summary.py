@@ -22,7 +22,7 @@ from deconfound.benchmark.summary import (
 
 def outcome(method: str, strength: float, dice: float, seed: int = 0) -> Outcome:
     table = {"polyp": {"nbi": (dice, 9)}}
-    return Outcome(Cell("mixed", method, strength, seed=seed), 0.9, dice, 0.3, table, 1.0)
+    return Outcome(Cell("mixed", method, strength, seed=seed), 0.9, dice, 0.3, dice, table, 1.0)
 
 
 def three(dice: float, seed: int = 0) -> list[Outcome]:
