@@ -67,7 +67,7 @@ def _panel(
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(unit, color=MUTED)
 
-    told = "; ".join(f"{one.name} {factor * one.effect:+.2f}, {one.verdict}" for _, one in answers)
+    told = "; ".join(f"{one.name} {factor * one.effect:+z.2f}, {one.verdict}" for _, one in answers)
     size = (4.9, 0.7 + 0.27 * max(len(answers), 2))
     return Panel(title, "", draw(paint, size), f"{title}, {unit}: {told}")
 

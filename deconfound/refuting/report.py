@@ -68,4 +68,4 @@ def _row(refuter: Refuter, answer: Refutation) -> dict[str, Any]:
 
 
 def _plain(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
+    return f"{value:+z.3f}".replace("-", "−")

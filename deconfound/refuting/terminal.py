@@ -21,12 +21,12 @@ def show(found: Findings, page: Path) -> None:
     for column in ("refuter", "effect", "95 % interval", "verdict"):
         table.add_column(column, justify="right" if column == "effect" else "left")
     for refuter, one in found.answers:
-        interval = f"{one.low:+.4f} … {one.high:+.4f}" if one.answered else ""
+        interval = f"{one.low:+z.4f} … {one.high:+z.4f}" if one.answered else ""
         colour = colours[one.verdict]
         name = one.name if one.decisive else f"  {one.name}"
         if refuter.scale != Refuter.scale:
             name += f" ({refuter.scale})"
-        effect = f"{one.effect:+.4f}" if one.answered else "–"
+        effect = f"{one.effect:+z.4f}" if one.answered else "–"
         table.add_row(name, effect, interval, f"[{colour}]{one.verdict}[/{colour}]")
     out = Console()
     out.print(table)

@@ -30,8 +30,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def unwritable(path: Path, error: Exception) -> RunFolderError:
     """Build the error for a file that cannot be written."""
     return RunFolderError(
-        f"{path}: cannot be written ({_reason(error)}); free some space or choose another folder "
-        f"with --out"
+        f"{path}: cannot be written ({_reason(error)}); free some space, or choose another folder"
     )
 
 

@@ -62,6 +62,6 @@ def finding(claim: Claim, found: Interval) -> str:
     """Say what a claim expects of the score, and what was found."""
     expected = "should fall" if claim == "falls" else "should stay"
     return (
-        f"the score {expected}, and changed by {found.effect:+.4f} "
-        f"[{found.low:+.4f}, {found.high:+.4f}]"
+        f"the score {expected}, and changed by {found.effect:+z.4f} "
+        f"[{found.low:+z.4f}, {found.high:+z.4f}]"
     )

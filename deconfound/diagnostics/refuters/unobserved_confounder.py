@@ -91,10 +91,10 @@ class UnobservedConfounder(Refuter):
         nearest = min(_towards(effect, found.low), _towards(effect, found.high))
         gone = _towards(effect, found.effect) <= 0
         reason = (
-            f"Treatment and outcome are associated by {effect.estimate:+.3f}; an unnamed "
+            f"Treatment and outcome are associated by {effect.estimate:+z.3f}; an unnamed "
             f"confounder must explain {robustness_value(effect):.1%} of both to undo it, and one "
-            f"as strong as {name!r} leaves {found.effect:+.3f} "
-            f"[{found.low:+.3f}, {found.high:+.3f}]."
+            f"as strong as {name!r} leaves {found.effect:+z.3f} "
+            f"[{found.low:+z.3f}, {found.high:+z.3f}]."
         )
         verdict: Verdict = "supported" if nearest > 0 else "refuted" if gone else "inconclusive"
         return Refutation(self.name, *found, verdict, reason, self.decisive)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from deconfound.diagnostics.refuters.claims import verdict
+from deconfound.diagnostics.refuters.claims import finding, verdict
 from deconfound.diagnostics.refuters.interval import Interval, interval
 from deconfound.errors import ConfigurationError, ShapeError
 
@@ -62,3 +62,8 @@ def test_what_cannot_be_resampled() -> None:
         interval(torch.zeros(1, 3), torch.zeros(3, dtype=torch.int64))
     with pytest.raises(ShapeError, match=r"\(1, 3\) and \(2,\)"):
         interval(torch.zeros(1, 3), torch.arange(2))
+
+
+def test_a_change_too_small_to_print_has_no_sign_of_its_own() -> None:
+    said = finding("stays", Interval(-1e-6, -2e-6, 1e-6))
+    assert said == "the score should stay, and changed by +0.0000 [+0.0000, +0.0000]"

@@ -101,7 +101,7 @@ def _silhouette(features: np.ndarray, labels: Sequence[str]) -> str:
 
     if not 2 <= len(set(labels)) < len(labels):
         return "–"
-    return f"{silhouette_score(features, labels):+.2f}".replace("-", "−")
+    return f"{silhouette_score(features, labels):+z.2f}".replace("-", "−")
 
 
 def _scatter(
