@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from deconfound.benchmark.settings import BenchmarkSettings
@@ -80,7 +80,8 @@ class Outcome:
             lesion: {z: (float(dice), int(count)) for z, (dice, count) in row.items()}
             for lesion, row in line["table"].items()
         }
-        return cls(**{**line, "cell": Cell(**line["cell"]), "table": table})
+        values = {each.name: line[each.name] for each in fields(cls)}
+        return cls(**{**values, "cell": Cell(**line["cell"]), "table": table})
 
 
 def plan(settings: BenchmarkSettings) -> list[Cell]:

@@ -30,7 +30,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def unwritable(path: Path, error: Exception) -> RunFolderError:
     """Build the error for a file that cannot be written."""
     return RunFolderError(
-        f"{path}: cannot be written ({_reason(error)}); free some space, or choose another folder"
+        f"{path}: cannot be written ({reason(error)}); free some space, or choose another folder"
     )
 
 
@@ -66,11 +66,11 @@ def read_json(
         return parse(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(
-            f"{path}: expected {what} as JSON, could not read it ({_reason(error)}); {remedy}"
+            f"{path}: expected {what} as JSON, could not read it ({reason(error)}); {remedy}"
         ) from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Say without a class of Python's or a second path what went wrong with a file."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from deconfound.errors import RunFolderError
+from deconfound.training.files import reason
 
 T = TypeVar("T")
 
@@ -31,7 +32,8 @@ def read_lines(path: Path, record: str, parse: Callable[[Any], T], then: str = "
         return []
     except (OSError, ValueError) as error:
         raise RunFolderError(
-            f"{path}: expected text, could not read it ({error}); restore the file, or delete it"
+            f"{path}: expected text, could not read it ({reason(error)}); restore the file, or "
+            f"delete it"
         ) from error
     records = []
     for number, line in enumerate(lines, start=1):
@@ -43,6 +45,6 @@ def read_lines(path: Path, record: str, parse: Callable[[Any], T], then: str = "
                 break
             raise RunFolderError(
                 f"{path}, line {number}: expected {record} as JSON, found {line[:40]!r} "
-                f"({error}); delete that line{then}"
+                f"({reason(error)}); delete that line{then}"
             ) from error
     return records

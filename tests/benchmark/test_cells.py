@@ -99,6 +99,17 @@ def test_an_outcome_comes_back_from_its_line() -> None:
     assert back == one
 
 
+def test_a_line_that_lacks_a_number_says_which(tmp_path) -> None:
+    line = outcome(Cell("mixed", PLAIN)).to_json()
+    del line["found"]
+    (tmp_path / "cells.jsonl").write_text(json.dumps(line) + "\n")
+    with pytest.raises(RunFolderError) as caught:
+        Ledger(tmp_path).outcomes()
+    assert str(caught.value).endswith(
+        "(no 'found'); delete that line, and the cell is trained again"
+    )
+
+
 def test_a_ledger_keeps_a_last_line_whose_end_an_editor_ate(tmp_path) -> None:
     ledger = Ledger(tmp_path)
     assert ledger.outcomes() == []
