@@ -860,6 +860,12 @@ def test_the_dictionary_is_cut_only_where_its_prompts_have_a_rank():
         plan.dictionary_cells(StudySettings(pack="mine.yaml"), SITES)
 
 
+def test_a_dictionary_of_the_classes_has_no_size_to_vary():
+    with pytest.raises(ConfigurationError, match=r"found --dictionary class_means, which"):
+        plan.dictionary_cells(StudySettings(dictionary="class_means"), SITES)
+    assert plan.dictionary_cells(StudySettings(dictionary="kmeans"), SITES)
+
+
 @pytest.mark.parametrize("ablated", ["baseline", "dann", "mcdrl_without_cdrl"])
 @pytest.mark.parametrize(
     ("question", "ask"), [("dictionary", plan.dictionary_cells), ("depth", plan.depth_cells)]

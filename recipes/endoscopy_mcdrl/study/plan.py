@@ -96,14 +96,19 @@ def dictionary_cells(settings: StudySettings, holdouts: Sequence[str]) -> list[C
     """Return what the ablation of the dictionary's size needs; the pack's own is no other model.
 
     Raises:
-        ConfigurationError: another pack than the one whose prompts are ranked, or a method that has
-            no intervention to read them.
+        ConfigurationError: another pack than the one whose prompts are ranked, a dictionary of
+            another size than the pack's, or a method that has no intervention to read them.
     """
     _require_intervention("dictionary", settings)
     if settings.pack != RANKED_PACK:
         raise ConfigurationError(
             f"ablate dictionary: expected the pack {RANKED_PACK}, whose prompts have a rank by "
             f"which a smaller dictionary keeps them, found --pack {settings.pack}; leave it out"
+        )
+    if settings.dictionary == "class_means":
+        raise ConfigurationError(
+            "ablate dictionary: expected a dictionary as large as the pack, found --dictionary "
+            "class_means, which has a row for each class; leave it out"
         )
     cells, own = _unsearched([settings.ablated], settings, holdouts), usual_size()
     sizes = [None if size == own else size for size in SIZES]
