@@ -13,7 +13,7 @@ from deconfound.data.folds import Fold, leave_one_site_out, split_by_group, spli
 from deconfound.data.images import read_image, read_mask, read_pair
 from deconfound.data.leakage import LeakageReport, SharedPicture, SplitLeak, check_leakage
 from deconfound.data.manifest import read_manifest
-from deconfound.data.masks import BinaryMask, ClassMask, LabelMask, MaskRule
+from deconfound.data.masks import BinaryMask, ClassMask, LabelMask, MaskRule, NamedMask
 from deconfound.data.pairing import image_files, pair_by_stem
 from deconfound.data.polygons import PolygonMask
 from deconfound.data.samples import Sample, Site, group_ids
@@ -27,6 +27,7 @@ __all__ = [
     "LabelMask",
     "LeakageReport",
     "MaskRule",
+    "NamedMask",
     "NearDuplicate",
     "PolygonMask",
     "Sample",

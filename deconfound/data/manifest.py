@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 
-from deconfound.data.masks import BinaryMask, MaskRule
+from deconfound.data.masks import BinaryMask, MaskRule, NamedMask
 from deconfound.data.samples import Sample, Site
 from deconfound.errors import DataError
 
@@ -26,7 +26,8 @@ def read_manifest(
         path: a CSV file in UTF-8, separated by commas or semicolons. ``image`` and ``mask`` are
             paths relative to it; ``group`` (patient or sequence) and ``class`` may be absent or
             empty; further columns are ignored and named in the sites' notes.
-        mask_rule: how to read the masks; binary by default.
+        mask_rule: how to read the masks; by default lesion or not, and where the class is named a
+            map of one label too.
         site: the site of every line that names none; the column is then not needed.
 
     Returns:
@@ -37,7 +38,6 @@ def read_manifest(
         DataError: unreadable, a missing column, a line without a needed value, an image listed
             twice.
     """
-    rule = mask_rule or BinaryMask()
     samples: dict[str, list[Sample]] = {}
     problems: dict[str, list[str]] = {}
     required = REQUIRED if site is None else REQUIRED[:-1]
@@ -45,7 +45,7 @@ def read_manifest(
     seen: dict[Path, int] = {}
     for line, row in rows:
         _require(path, line, row, required)
-        sample = _sample(path, row, rule, site)
+        sample = _sample(path, row, mask_rule, site)
         file = Path(os.path.normpath(sample.image))
         if file in seen:
             raise DataError(
@@ -118,14 +118,15 @@ def _require(path: Path, line: int, row: dict[str, str], required: Sequence[str]
             raise DataError(f"{path}, line {line}: {column!r} is empty; fill it or remove the line")
 
 
-def _sample(path: Path, row: dict[str, str], rule: MaskRule, site: str | None) -> Sample:
+def _sample(path: Path, row: dict[str, str], rule: MaskRule | None, site: str | None) -> Sample:
+    usual = NamedMask() if row.get("class") else BinaryMask()
     return Sample(
         image=path.parent / _slashes(row["image"]),
         mask=path.parent / _slashes(row["mask"]),
         site=row.get("site") or site or "",
         group=row.get("group") or None,
         class_name=row.get("class") or None,
-        mask_rule=rule,
+        mask_rule=rule or usual,
     )
 
 

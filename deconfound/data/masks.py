@@ -74,6 +74,24 @@ class BinaryMask(MaskRule):
 
 
 @dataclass(frozen=True, slots=True)
+class NamedMask(MaskRule):
+    """The lesion of an image whose class is named: lesion or not, or a map of one label.
+
+    A mask that was drawn for several classes holds 0 and the label of its own, whichever it is. The
+    class is known by its name, and the label is not asked. Of any other file, see `BinaryMask`.
+    """
+
+    brightness: ClassVar[bool] = True
+
+    def __call__(self, values: NDArray[np.integer], path: Path) -> NDArray[np.uint8]:
+        """Return 1 for the lesion."""
+        labels = values[values > 0]
+        if labels.size and labels.max() <= THRESHOLD and labels.min() == labels.max():
+            return (values > 0).astype(np.uint8)
+        return BinaryMask()(values, path)
+
+
+@dataclass(frozen=True, slots=True)
 class LabelMask(MaskRule):
     """A label map of which some labels are the lesion.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deconfound.data import ClassMask, read_manifest
+from deconfound.data import ClassMask, FolderDataset, read_manifest
 from deconfound.errors import DataError
 from tests.data.drawing import blob, draw
 
@@ -41,6 +41,17 @@ def test_paths_are_relative_and_empty_cells_are_unknown(folder: Path) -> None:
     assert south.samples[0].image == folder / "images/b.png"
     assert north.notes == ("columns not used: age",)
     assert not north.problems
+
+
+@pytest.mark.parametrize("multiclass", [True, False])
+def test_masks_drawn_for_several_classes_may_stand_beside_their_names(
+    folder: Path, multiclass: bool
+) -> None:
+    draw(folder / "masks/a.png", 3 * blob())
+    path = _write(folder, "image,mask,site,class\nimages/a.png,masks/a.png,north,cyst\n")
+    (site,) = read_manifest(path)
+    (item,) = FolderDataset(site.samples, 32, ("polyp", "cyst"), multiclass=multiclass)
+    assert item["mask"].unique().tolist() == [0, 2 if multiclass else 1]
 
 
 @pytest.mark.parametrize("prefix", ["", "\ufeff"])

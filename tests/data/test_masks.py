@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from deconfound.data import BinaryMask, ClassMask, LabelMask, read_mask
+from deconfound.data import BinaryMask, ClassMask, LabelMask, NamedMask, read_mask
 from deconfound.errors import DataError
 from tests.data.drawing import blob
 
@@ -50,6 +50,23 @@ def test_a_label_map_is_never_cut_into_a_binary_mask(labels: np.ndarray) -> None
         DataError, match=r"m\.png: expected a binary mask .* say which are the lesion"
     ):
         BinaryMask()(labels, M)
+
+
+@given(LABELS)
+def test_where_the_class_is_named_one_label_is_the_lesion_and_two_are_refused(
+    labels: np.ndarray,
+) -> None:
+    if len(np.unique(labels[labels > 0])) <= 1:
+        np.testing.assert_array_equal(NamedMask()(labels, M), labels > 0)
+        return
+    with pytest.raises(DataError, match=r"m\.png: expected a binary mask"):
+        NamedMask()(labels, M)
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_where_the_class_is_named_black_and_white_is_read_as_ever(low: int, high: int) -> None:
+    picture = np.where(np.eye(16, dtype=bool), 255 - high, low).astype(np.uint8)
+    np.testing.assert_array_equal(NamedMask()(picture, M), BinaryMask()(picture, M))
 
 
 def test_a_grey_ramp_is_not_a_binary_mask() -> None:

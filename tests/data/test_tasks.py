@@ -47,6 +47,12 @@ def _classes(folder: Path) -> None:
     (folder / "manifest.csv").write_text("image,mask,site\na.png,mask.png,north\n")
 
 
+def _classes_and_names(folder: Path) -> None:
+    draw(folder / "a.png")
+    draw(folder / "mask.png", blob(4))
+    (folder / "manifest.csv").write_text("image,mask,site,class\na.png,mask.png,north,cyst\n")
+
+
 NOT_ASKED = "multi-class training needs the lesion's class, found none; name it"
 
 # What a site's masks hold, in the order of its samples: lesion or not, and which lesion.
@@ -57,6 +63,7 @@ LAYOUTS = {
     "Laryngoscope8": (_laryngoscope8, [{0, 1}, {0}], [{0, 5}, {0}]),
     "a class that the pack lacks": (_leukoplakia, [{0, 1}], NOT_ASKED),
     "vocalfolds": (_vocalfolds, [{0, 1}, {0, 1}], NOT_ASKED),
+    "mine, named": (_classes_and_names, [{0, 1}], [{0, 5}]),
     "mine": (_classes, "expected a binary mask", [{0, 4}]),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deconfound.data import BinaryMask, Sample, read_manifest
+from deconfound.data import BinaryMask, NamedMask, Sample, read_manifest
 from deconfound.data.samples import Site
 
 from .base import Reader, is_named
@@ -26,7 +26,7 @@ NO_CLASS = ("granuloma", "leukoplakia", "reinke's edema")
 
 
 @dataclass(frozen=True, slots=True)
-class UnnamedLesion(BinaryMask):
+class UnnamedLesion(NamedMask):
     """Lesion or not, where the lesion has no class: no mask of classes, even if it holds 1."""
 
 
@@ -68,7 +68,9 @@ def _in_the_pack_s_words(sample: Sample) -> Sample:
     name = _released_name(sample)
     if name in NO_CLASS:
         return replace(sample, class_name=None, mask_rule=UnnamedLesion())
-    return replace(sample, class_name=CLASSES.get(name, sample.class_name))
+    named = CLASSES.get(name, sample.class_name)
+    # "Normal" is none of the pack's classes: what its mask shows, the mask itself has to say.
+    return replace(sample, class_name=named, mask_rule=sample.mask_rule if named else BinaryMask())
 
 
 def _released_name(sample: Sample) -> str:
