@@ -78,7 +78,8 @@ class NamedMask(MaskRule):
     """The lesion of an image whose class is named: lesion or not, or a map of one label.
 
     A mask that was drawn for several classes holds 0 and the label of its own, whichever it is. The
-    class is known by its name, and the label is not asked. Of any other file, see `BinaryMask`.
+    class is known by its name, and the label is not asked, as long as it is below 64: a brighter
+    one is a grey, which means nothing. Of any other file, see `BinaryMask`.
     """
 
     brightness: ClassVar[bool] = True
@@ -86,7 +87,7 @@ class NamedMask(MaskRule):
     def __call__(self, values: NDArray[np.integer], path: Path) -> NDArray[np.uint8]:
         """Return 1 for the lesion."""
         labels = values[values > 0]
-        if labels.size and labels.max() <= THRESHOLD and labels.min() == labels.max():
+        if labels.size and labels.max() < DOUBTFUL[0] and labels.min() == labels.max():
             return (values > 0).astype(np.uint8)
         return BinaryMask()(values, path)
 

@@ -63,6 +63,12 @@ def test_where_the_class_is_named_one_label_is_the_lesion_and_two_are_refused(
         NamedMask()(labels, M)
 
 
+@pytest.mark.parametrize("grey", [64, 90, 127])
+def test_a_grey_is_no_label(grey: int) -> None:
+    with pytest.raises(DataError, match=f"expected a binary mask .*found {grey}"):
+        NamedMask()(np.full((8, 8), grey, np.uint8), M)
+
+
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_where_the_class_is_named_black_and_white_is_read_as_ever(low: int, high: int) -> None:
     picture = np.where(np.eye(16, dtype=bool), 255 - high, low).astype(np.uint8)
