@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from deconfound.benchmark.apart import Apart
 from deconfound.benchmark.cells import DEFAULT
-from deconfound.benchmark.finding import Half
 from deconfound.benchmark.methods import method_of
+from deconfound.benchmark.sides import Side
 from deconfound.benchmark.summary import Estimate, Share
 
 AIMS = {"renderable": 0.8, "mixed": 0.5}
@@ -19,7 +18,7 @@ MAY_LOSE = 0.01
 
 
 def reading(
-    shares: Sequence[Share], kinds: Sequence[Apart] = (), tasks: Sequence[Half] = ()
+    shares: Sequence[Share], kinds: Sequence[Side] = (), tasks: Sequence[Side] = ()
 ) -> list[str]:
     """Return a few sentences on one world's shares at the base point.
 
@@ -68,7 +67,7 @@ def reading(
     return sentences
 
 
-def apart_in_words(kinds: Sequence[Apart]) -> list[str]:
+def apart_in_words(kinds: Sequence[Side]) -> list[str]:
     """Say what the default closes where confounders can be drawn and where not, a sentence or none.
 
     Args:
@@ -84,12 +83,12 @@ def apart_in_words(kinds: Sequence[Apart]) -> list[str]:
     ]
 
 
-def _tasks(tasks: Sequence[Half]) -> list[str]:
+def _tasks(tasks: Sequence[Side]) -> list[str]:
     """Say whether confounding is in the way of finding lesions or of naming them."""
     if not tasks:
         return []
-    gaps = " and ".join(f"{points(each.gap)} Dice in {each.task}" for each in tasks)
-    closed = [f"{percent(each.closed)} in {each.task}" for each in tasks if each.gap.mean > 0]
+    gaps = " and ".join(f"{points(each.gap)} Dice in {each.name}" for each in tasks)
+    closed = [f"{percent(each.closed)} in {each.name}" for each in tasks if each.gap.mean > 0]
     return [
         f"The gap is {gaps} lesions; the default closes {' and '.join(closed)}. Finding asks where "
         f"a lesion is, whatever it is called; naming is what the class takes from that."

@@ -16,7 +16,7 @@ from deconfound.benchmark.cells import DEFAULT, PLAIN, Cell, Outcome
 from deconfound.benchmark.finding import halves
 from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.prose import reading
-from deconfound.benchmark.rows import rows_apart, rows_of, rows_of_halves, varied_rows
+from deconfound.benchmark.rows import rows_of, rows_of_sides, varied_rows
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.benchmark.summary import shares_of
 from deconfound.training.files import write_text
@@ -72,7 +72,7 @@ def _world(
         "panels": [closed_panel(shares, world), *axis_panels(points)],
         "heats": heats,
         "rows": rows_of(world, outcomes, shares),
-        "apart": rows_apart(kinds.values()),
-        "halves": rows_of_halves(tasks.values()),
+        "apart": rows_of_sides(kinds.values()),
+        "halves": rows_of_sides(tasks.values()),
         "varied": varied_rows(points),
     }

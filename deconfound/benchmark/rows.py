@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from deconfound.benchmark.apart import Apart
 from deconfound.benchmark.axes import Point
 from deconfound.benchmark.cells import DEFAULT, PLAIN, Cell, Outcome
-from deconfound.benchmark.finding import Half
 from deconfound.benchmark.methods import method_of
 from deconfound.benchmark.prose import percent, points
+from deconfound.benchmark.sides import Side
 from deconfound.benchmark.summary import (
     Estimate,
     Share,
@@ -140,28 +139,12 @@ def varied_rows(found: Sequence[Point]) -> list[tuple[str, str, Row]]:
     return [(point.axis, point.label, _of_method(point.share, points)) for point in found]
 
 
-def rows_apart(found: Iterable[Sequence[Apart]]) -> list[tuple[str, tuple[str, ...]]]:
-    """Return title and figures of every method: Dice and share of one kind, then the other."""
-    return [
-        (
-            method_of(kinds[0].cell.method).title,
-            tuple(
-                told
-                for kind in kinds
-                for told in (points(kind.interventional), percent(kind.closed))
-            ),
-        )
-        for kinds in found
-        if kinds
-    ]
-
-
-def rows_of_halves(found: Iterable[Sequence[Half]]) -> list[tuple[str, tuple[str, ...]]]:
-    """Return title and figures of every method: Dice and share of finding, then of naming."""
+def rows_of_sides(found: Iterable[Sequence[Side]]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return title and figures of every method: Dice and share of one side, then of the other."""
     return [
         (
             method_of(both[0].cell.method).title,
-            tuple(told for half in both for told in (points(half.dice), percent(half.closed))),
+            tuple(told for side in both for told in (points(side.dice), percent(side.closed))),
         )
         for both in found
         if both

@@ -9,7 +9,7 @@ from typing import Any
 
 from deconfound.benchmark.apart import apart
 from deconfound.benchmark.axes import along_axes
-from deconfound.benchmark.cells import Cell, Outcome
+from deconfound.benchmark.cells import Outcome
 from deconfound.benchmark.finding import halves
 from deconfound.benchmark.settings import BenchmarkSettings
 from deconfound.benchmark.summary import shares_of
@@ -31,18 +31,9 @@ def summary_of(outcomes: Sequence[Outcome], settings: BenchmarkSettings) -> dict
         for world in settings.worlds
         for point in along_axes(world, outcomes, settings)
     ]
-    summary["apart"] = [
-        asdict(each)
-        for world, found in shares.items()
-        for share in found
-        for each in apart(outcomes, Cell(world, share.cell.method))
-    ]
-    summary["halves"] = [
-        asdict(each)
-        for found in shares.values()
-        for share in found
-        for each in halves(outcomes, share.cell)
-    ]
+    cells = [share.cell for found in shares.values() for share in found]
+    summary["apart"] = [asdict(each) for cell in cells for each in apart(outcomes, cell)]
+    summary["halves"] = [asdict(each) for cell in cells for each in halves(outcomes, cell)]
     finite: dict[str, Any] = _finite(summary)
     return finite
 

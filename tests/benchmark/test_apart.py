@@ -38,12 +38,12 @@ def found() -> list[Outcome]:
 
 def test_each_kind_has_its_own_gap_and_share() -> None:
     drawn, other = apart(found(), Cell("mixed", "default"))
-    assert (drawn.confounders, other.confounders) == ("renderable", "unrenderable")
+    assert (drawn.name, other.name) == ("renderable", "unrenderable")
     assert (drawn.gap.mean, drawn.closed.mean) == pytest.approx((0.2, 0.75))
     assert other.gap.mean == pytest.approx(0.39)
     assert other.closed.mean == pytest.approx(0.11 / 0.39)
     assert other.closed.low < other.closed.mean < other.closed.high
-    assert drawn.interventional.mean == pytest.approx(0.75)  # over pictures, not over cells
+    assert drawn.dice.mean == pytest.approx(0.75)  # over pictures, not over cells
 
 
 def test_a_world_of_one_kind_has_nothing_apart() -> None:
@@ -67,7 +67,7 @@ def test_it_is_said_and_written(tmp_path) -> None:
     assert "the default closes 75 % (75 to 75) on pictures whose confounder can be drawn" in said
     assert "on pictures whose confounder cannot" in said
     lines = summary_of(found(), SETTINGS)["apart"]
-    assert [(line["cell"]["method"], line["confounders"]) for line in lines] == [
+    assert [(line["cell"]["method"], line["name"]) for line in lines] == [
         ("default", "renderable"),
         ("default", "unrenderable"),
     ]

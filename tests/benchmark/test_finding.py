@@ -32,7 +32,7 @@ def seeds() -> list[Outcome]:
 
 def test_each_half_has_its_gap_and_its_share() -> None:
     finding, naming = halves(seeds(), DEFAULT)
-    assert (finding.task, naming.task) == ("finding", "naming")
+    assert (finding.name, naming.name) == ("finding", "naming")
     assert (finding.gap.mean, finding.closed.mean) == pytest.approx((0.04, 0.275))
     assert (naming.gap.mean, naming.closed.mean) == pytest.approx((0.06, 1.0))
     assert naming.dice.mean == pytest.approx(-0.02)
@@ -64,7 +64,7 @@ def test_it_is_said_and_written(tmp_path) -> None:
     assert "4.0 (4.0 to 4.0) Dice in finding and 6.0 (6.0 to 6.0) Dice in naming lesions" in said
     assert "100 % (100 to 100) in naming" in said
     lines = summary_of(seeds(), settings)["halves"]
-    assert [(line["cell"]["method"], line["task"]) for line in lines] == [
+    assert [(line["cell"]["method"], line["name"]) for line in lines] == [
         ("default", "finding"),
         ("default", "naming"),
     ]
