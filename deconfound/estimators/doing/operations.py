@@ -99,6 +99,12 @@ def pale(image: Tensor, mask: Tensor, strength: float, g: torch.Generator) -> Dr
     return F.adjust_contrast(faded, 1 - 0.4 * strength), mask
 
 
+def window(image: Tensor, mask: Tensor, strength: float, g: torch.Generator) -> Drawn:
+    """Harsh contrast, both ends clipped: in CT a narrow window about the tissue."""
+    level = image.median() + _between(-0.05, 0.05, g)
+    return (level + (image - level) * (1 + 2 * strength)).clamp(0, 1), mask
+
+
 def sharpen(image: Tensor, mask: Tensor, strength: float, g: torch.Generator) -> Drawn:
     """Edge enhancement of a video processor, or a sharp reconstruction kernel."""
     return F.adjust_sharpness(image, 1 + 4 * strength), mask
@@ -139,7 +145,7 @@ OPERATIONS: dict[str, Operation] = {
     one.__name__: one
     for one in (
         *(brighten, darken, gradient, blur, motion, compress, noise, narrow_band, cool, warm),
-        *(pale, sharpen, approach, retreat, film, stain, glare),
+        *(pale, window, sharpen, approach, retreat, film, stain, glare),
     )
 }
 """Every operation by its name, which is what ``render:`` in a pack says."""
@@ -193,7 +199,11 @@ def _cover(image: Tensor, colour: Tensor, opacity: float, g: torch.Generator) ->
 
 
 WORDS: tuple[tuple[str, str], ...] = (
-    ("narrow", "narrow_band"),
+    ("narrow-band", "narrow_band"),
+    ("narrow band", "narrow_band"),
+    ("narrow window", "window"),
+    ("harsh contrast", "window"),
+    ("high contrast", "window"),
     ("nbi", "narrow_band"),
     ("over-expos", "brighten"),
     ("overexpos", "brighten"),

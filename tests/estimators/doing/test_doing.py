@@ -361,8 +361,21 @@ def test_what_the_endoscopy_pack_names_exists_and_is_what_its_words_suggest() ->
         assert suggested(one.text) == one.render
 
 
+def test_a_narrow_window_is_not_a_narrow_band() -> None:
+    assert suggested("a narrow window and harsh contrast") == "window"
+    assert suggested("narrow-band light") == suggested("narrow band imaging") == "narrow_band"
+
+
+def test_a_narrow_window_spreads_what_lies_about_its_level() -> None:
+    image = torch.linspace(0.3, 0.7, 32).expand(3, 32, 32)
+    drawn, _ = OPERATIONS["window"](image, torch.zeros(32, 32), 1.0, torch.Generator())
+    assert drawn.min() == 0
+    assert drawn.max() == 1
+    assert (drawn.diff(dim=-1) >= 0).all()  # brighter stays brighter
+
+
 @pytest.mark.parametrize(
-    "text", ["pleural effusion", "an old scanner", "linear marks", "enclosed air"]
+    "text", ["pleural effusion", "a narrow lumen", "an old scanner", "linear marks", "enclosed air"]
 )
 def test_words_that_suggest_nothing_are_not_guessed(text: str) -> None:
     assert suggested(text) is None
