@@ -139,6 +139,10 @@ PARTS: dict[str, Part] = {
         "As much margin as tells", "margin", "auto",
         "what lies about a lesion and goes with it, brought along", "transplant_auto",
     ),
+    "detail": Part(
+        "Detail", "detail", True,
+        "noise and sharpness of the new place on a transplanted lesion", "transplant_auto",
+    ),
     "restyle_auto": Part(
         "Restyle one class", "restyle", "auto",
         "colours and light of other pictures, where classes cannot be told",

@@ -94,7 +94,9 @@ def adjustment_by(told: WhatWasRead, pack: PromptPack) -> Adjustment:
     weights = None if told.weights is None else torch.tensor(told.weights, dtype=torch.float32)
     doing: list[Doing] = []
     if told.transplant:
-        doing.append(Transplant(told.transplant, settings.tone, margin=told.margin))
+        doing.append(
+            Transplant(told.transplant, settings.tone, margin=told.margin, detail=settings.detail)
+        )
     if told.restyle:
         doing.append(Restyle(told.restyle))
     if settings.render and operations:

@@ -30,6 +30,8 @@ class AdjustmentSettings(Settings):
         margin: how much of its surroundings a transplanted lesion takes along, in diameters of a
             disc as large as the lesion; ``auto``, 0.5 where it shows outside of its mask, as by a
             shadow, and 0 elsewhere (`deconfound.training.surroundings`).
+        detail: let a transplanted lesion take the noise and the sharpness of its new place too:
+            for confounders that lie on the lesion as grain or blur, as a CT's dose or motion.
         restyle: share that takes colours and light of another picture; ``auto``, 0.7 where the
             classes cannot be told, as where there is one, and 0 elsewhere.
         render: share onto which a confounder of the pack is drawn.
@@ -45,6 +47,7 @@ class AdjustmentSettings(Settings):
     transplant: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     tone: Tone = "either"
     margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["auto"] = "auto"
+    detail: bool = False
     restyle: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     render: float = Field(default=0.0, ge=0, le=1)
     weighting: Literal["none", "loss", "sampler"] = "sampler"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from deconfound.errors import ConfigurationError, unknown_name
 from deconfound.estimators.doing.base import Doing, Pictures, doings
+from deconfound.estimators.doing.detail import with_detail_of
 from deconfound.estimators.doing.edges import grown, soft_edge
 from deconfound.estimators.doing.gain import local_gain
 from deconfound.estimators.doing.paint_over import paint_over
@@ -48,6 +49,8 @@ class Transplant(Doing):
         margin: width of the surroundings that come along, in diameters of a disc as large as the
             lesion. With them comes the confounder that lies there, so 0 unless lesions are known to
             reach beyond their outline.
+        detail: let the lesion take the noise and the sharpness of its new place too
+            (`with_detail_of`); without, it shows those of the place it comes from.
 
     Raises:
         ConfigurationError: a probability outside [0, 1], a zoom below 1, or a margin below 0.
@@ -60,6 +63,7 @@ class Transplant(Doing):
         tone: Tone = "either",
         zoom: float = 1.0,
         margin: float = 0.0,
+        detail: bool = False,
     ) -> None:
         super().__init__(probability)
         if tone not in get_args(Tone):
@@ -71,6 +75,7 @@ class Transplant(Doing):
         self.tone = tone
         self.zoom = zoom
         self.margin = margin
+        self.detail = detail
 
     def do(self, pictures: Pictures, generator: torch.Generator) -> Pictures:
         """Transplant every lesion; a picture without one becomes its donor's surroundings."""
@@ -90,6 +95,8 @@ class Transplant(Doing):
         if self.tone in ("gain", "either"):
             lit = (image * local_gain(image, around.image, carried)).clamp(0, 1)
             image = torch.where(by_style[:, None, None, None], image, lit)
+        if self.detail:
+            image = with_detail_of(image, around.image, carried)
         share = soft_edge(carried)
         merged = share * image + (1 - share) * around.image
         mask = torch.where(carried, pictures.mask, around.mask)
@@ -104,7 +111,7 @@ class Transplant(Doing):
     def options(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         own = {"tone": self.tone, "zoom": self.zoom, "margin": self.margin}
-        return {**super().options(), **own}
+        return {**super().options(), **own, "detail": self.detail}
 
 
 def _classes(lesion: Tensor, carried: Tensor, pictures: Pictures, around: Pictures) -> Tensor:
