@@ -22,7 +22,7 @@ from deconfound.estimators.doing import Pictures
 from deconfound.estimators.doing.paint_over import paint_over
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.loading import ImageDataset
-from deconfound.training.reading import Watch, as_found, embed
+from deconfound.training.reading import Watch, at_first_epoch, embed
 
 MOST = 5000
 """Images that are looked at, in even steps: more cost minutes, and say the same."""
@@ -173,7 +173,7 @@ def _patients(images: ImageDataset, rows: Sequence[int]) -> list[str] | None:
 
 
 def _classes(images: ImageDataset, rows: Sequence[int]) -> np.ndarray:
-    images = as_found(images)
+    at_first_epoch(images)
     return np.array([int(images[row]["class_index"]) for row in rows])
 
 
