@@ -201,10 +201,10 @@ def _cover(image: Tensor, colour: Tensor, opacity: float, g: torch.Generator) ->
 WORDS: tuple[tuple[str, str], ...] = (
     ("narrow-band", "narrow_band"),
     ("narrow band", "narrow_band"),
+    ("nbi", "narrow_band"),
     ("narrow window", "window"),
     ("harsh contrast", "window"),
     ("high contrast", "window"),
-    ("nbi", "narrow_band"),
     ("over-expos", "brighten"),
     ("overexpos", "brighten"),
     ("under-expos", "darken"),

@@ -110,8 +110,8 @@ class Transplant(Doing):
 
     def options(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        own = {"tone": self.tone, "zoom": self.zoom, "margin": self.margin}
-        return {**super().options(), **own, "detail": self.detail}
+        own = {"tone": self.tone, "zoom": self.zoom, "margin": self.margin, "detail": self.detail}
+        return {**super().options(), **own}
 
 
 def _classes(lesion: Tensor, carried: Tensor, pictures: Pictures, around: Pictures) -> Tensor:
