@@ -90,7 +90,8 @@ def load_state(
     number = "number of processes"
     then = {**header["settings"], number: header["processes"]}
     now = {**settings.model_dump(), number: processes}
-    refuse_other_settings(path, "run that is resumed", then, now, HARMLESS)
+    usual = TrainingSettings.model_validate({}).model_dump()
+    refuse_other_settings(path, "run that is resumed", then, now, HARMLESS, usual)
     _load_module(path, module, _under("module.", tensors))
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in _under("optimizer.", tensors).items():

@@ -39,6 +39,7 @@ class RunFolder:
         config: Mapping[str, Any],
         resume: bool = False,
         may_differ: Iterable[str] = (),
+        usual: Mapping[str, Any] | None = None,
     ) -> RunFolder:
         """Make the folder, or go on in it.
 
@@ -49,6 +50,7 @@ class RunFolder:
             config: JSON-like settings, kept as ``config.json``.
             resume: go on with the run that is there; its settings must be the same.
             may_differ: top-level settings that may change on resuming ("workers").
+            usual: value of each setting, for a run that was begun before there was the setting.
 
         Raises:
             RunFolderError: the folder is in use, cannot be written, or holds another run.
@@ -60,7 +62,7 @@ class RunFolder:
         if resume:
             refuse_nothing(path)
             run = cls.open(path)
-            _require_same(run, config, may_differ)
+            _require_same(run, config, may_differ, usual)
             return run
         refuse_occupied(path)
         build(path, config)
@@ -73,6 +75,7 @@ class RunFolder:
         resume: bool = False,
         config: Mapping[str, Any] | None = None,
         may_differ: Iterable[str] = (),
+        usual: Mapping[str, Any] | None = None,
     ) -> None:
         """Refuse, before any work is done, what :meth:`create` would refuse; writes nothing.
 
@@ -81,6 +84,7 @@ class RunFolder:
             resume: as for :meth:`create`.
             config: settings to compare with those of the resumed run; None compares nothing.
             may_differ: as for :meth:`create`.
+            usual: as for :meth:`create`.
 
         Raises:
             RunFolderError: the place is in use or cannot be written; or, with ``resume``, there is
@@ -93,7 +97,7 @@ class RunFolder:
             refuse_nothing(path)
             run = cls.open(path)
             if config is not None:
-                _require_same(run, json.loads(json.dumps(dict(config))), may_differ)
+                _require_same(run, json.loads(json.dumps(dict(config))), may_differ, usual)
         refuse_unwritable(path)
 
     @classmethod
@@ -230,8 +234,13 @@ class RunFolder:
         write_json(self.results_path, results)
 
 
-def _require_same(run: RunFolder, config: Mapping[str, Any], may_differ: Iterable[str]) -> None:
-    refuse_other_settings(run.path, "run that is resumed", run.config, config, may_differ)
+def _require_same(
+    run: RunFolder,
+    config: Mapping[str, Any],
+    may_differ: Iterable[str],
+    usual: Mapping[str, Any] | None,
+) -> None:
+    refuse_other_settings(run.path, "run that is resumed", run.config, config, may_differ, usual)
 
 
 def _epoch(line: Any) -> dict[str, Any]:

@@ -17,11 +17,14 @@ def refuse_other_settings(
     then: Mapping[str, Any],
     now: Mapping[str, Any],
     may_differ: Iterable[str] = (),
+    usual: Mapping[str, Any] | None = None,
 ) -> None:
     """Refuse to go on in a folder with other settings than it was begun with.
 
     What says where a run is, and not what it learns, may differ: its accelerator and its loading
-    processes (`HARMLESS`), and what a command has of that kind.
+    processes (`HARMLESS`), and what a command has of that kind. A setting that was not known yet
+    when the folder was begun had its usual value, which has to do what was done before there was a
+    setting; so a run goes on under a later version.
 
     Args:
         folder: for the error.
@@ -29,10 +32,12 @@ def refuse_other_settings(
         then: settings that it was begun with, JSON-like.
         now: settings that are given.
         may_differ: names of settings that are not compared; all are by default.
+        usual: value of each setting that may be missing in ``then``; no setting may, by default.
 
     Raises:
         RunFolderError: with every setting that differs.
     """
+    then = {**(usual or {}), **then}
     compared = {*then, *now}.difference(may_differ)
     different = sorted(key for key in compared if then.get(key) != now.get(key))
     if different:
@@ -45,7 +50,13 @@ def refuse_other_settings(
         )
 
 
-def keep_settings(path: Path, kind: str, settings: Mapping[str, Any], begun: bool) -> None:
+def keep_settings(
+    path: Path,
+    kind: str,
+    settings: Mapping[str, Any],
+    begun: bool,
+    usual: Mapping[str, Any] | None = None,
+) -> None:
     """Write the settings that many models share; once there are models, they must be the same.
 
     Args:
@@ -53,6 +64,7 @@ def keep_settings(path: Path, kind: str, settings: Mapping[str, Any], begun: boo
         kind: of what lies in the folder, in words ("study").
         settings: JSON-like.
         begun: whether there are models, with whose settings the file lies there.
+        usual: as for `refuse_other_settings`.
 
     Raises:
         RunFolderError: other settings than those of the models; or a file that is lost or damaged,
@@ -62,7 +74,7 @@ def keep_settings(path: Path, kind: str, settings: Mapping[str, Any], begun: boo
         write_json(path, settings)
         return
     there = read_json(path, f"the settings of a {kind}", as_object)
-    refuse_other_settings(path.parent, f"{kind} that is there", there, settings)
+    refuse_other_settings(path.parent, f"{kind} that is there", there, settings, usual=usual)
 
 
 def _short(value: Any) -> str:

@@ -66,7 +66,8 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
         again = build_model(method, settings, model.pack)
         _give(again, training.confounders)
         begun, asked = (folder / "config.json").exists(), settings.model_dump(mode="json")
-        place = RunFolder.create(folder, asked, begun, HARMLESS)
+        usual = RecipeConfig.model_validate({}).model_dump(mode="json")
+        place = RunFolder.create(folder, asked, begun, HARMLESS, usual)
         whole = build_training(method, settings, again, cohort, place, fabric)
         if training.regions is not None:
             turn_region_prompts(again, training.regions)  # the criterion keeps the real ones

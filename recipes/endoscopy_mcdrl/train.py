@@ -54,11 +54,12 @@ def main(arguments: Sequence[str]) -> None:
     fabric = launch(config)
     out = fabric.broadcast(_place(config))  # a default holds the time, which processes read apart
     asked = config.model_dump(mode="json")
-    RunFolder.require_free(out, config.resume, asked, MAY_DIFFER)
+    usual = RecipeConfig.model_validate({}).model_dump(mode="json")
+    RunFolder.require_free(out, config.resume, asked, MAY_DIFFER, usual)
     fabric.barrier()  # nobody looks at the place after somebody has made the folder
     models = {method: build_model(method, config, pack) for method in config.methods}
     cohort = counting(console, "images", lambda progress: assemble(config, pack, progress))
-    run = RunFolder.create(out, asked, config.resume, MAY_DIFFER)
+    run = RunFolder.create(out, asked, config.resume, MAY_DIFFER, usual)
     by_the_first(fabric, lambda: sign(run, str(__package__)))
     begun = config.resume and run.begun
     by_the_first(fabric, lambda: keep_pack(run.path, pack, begun))

@@ -292,14 +292,27 @@ class KilledAfterAnEpoch(Watcher):
         raise Killed
 
 
-def test_a_killed_cell_goes_on_to_the_same_numbers(tmp_path, tiny_weights):
+def forget(path: Path, setting: str) -> None:
+    """Leave a file of settings as a version left it that did not know one of them yet."""
+    told = json.loads(path.read_text())
+    del told.get("settings", told)[setting]
+    path.write_text(json.dumps(told))
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_killed_cell_goes_on_to_the_same_numbers(tmp_path, tiny_weights, earlier):
     settings = tiny(tmp_path, tiny_weights)
     cell = Cell("adjusted", str(tiny_weights), SITES[0], setting=pairs(GRIDS["adjusted"][0]))
     store = Store.prepare(settings)
     with pytest.raises(Killed):
         run_cell(cell, settings, KilledAfterAnEpoch())
     assert not store.is_finished(cell)
-    assert (store.path(cell) / "work" / "checkpoints").exists()
+    work = store.path(cell) / "work"
+    assert (work / "checkpoints").exists()
+    if earlier:
+        for name in ("study.json", work / "config.json", work / "adjusting" / "adjusted.json"):
+            forget(store.folder / name, "detail")
+        store = Store.prepare(settings)
     resumed = run_cell(cell, settings)
     frame = store.images([cell])
     shutil.rmtree(store.path(cell))

@@ -124,6 +124,15 @@ def test_resume_needs_the_same_settings(tmp_path: Path) -> None:
     RunFolder.create(tmp_path / "run", other, resume=True, may_differ=("seed", "workers"))
 
 
+@pytest.mark.parametrize("ask", [RunFolder.create, RunFolder.require_free])
+def test_a_run_goes_on_under_a_version_that_knows_more_settings(tmp_path: Path, ask: Ask) -> None:
+    RunFolder.create(tmp_path / "run", CONFIG)
+    usual = {"seed": 7, "detail": False}
+    ask(tmp_path / "run", config={**CONFIG, "detail": False}, resume=True, usual=usual)
+    with pytest.raises(RunFolderError, match=r"values of detail \(false then, true now\); give"):
+        ask(tmp_path / "run", config={**CONFIG, "detail": True}, resume=True, usual=usual)
+
+
 @pytest.mark.parametrize("empty", [False, True])
 @pytest.mark.parametrize("ask", [RunFolder.create, require])
 def test_resume_without_a_run_is_refused(tmp_path: Path, empty: bool, ask: Ask) -> None:

@@ -100,7 +100,9 @@ def _work(folder: Path, config: RecipeConfig) -> RunFolder:
             f"{folder}: expected a model in progress with its config.json, found none; delete the "
             f"folder, and the cell is trained from its first epoch"
         )
-    return RunFolder.create(folder, config.model_dump(mode="json"), begun, MAY_DIFFER)
+    asked = config.model_dump(mode="json")
+    usual = RecipeConfig.model_validate({}).model_dump(mode="json")
+    return RunFolder.create(folder, asked, begun, MAY_DIFFER, usual)
 
 
 def _tidy(
