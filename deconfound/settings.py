@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ModelWrapValidatorHandler, ValidationError, model_validator
 
@@ -23,9 +24,19 @@ class WrongValueError(DeconfoundError):
 class Settings(BaseModel):
     """A record of settings.
 
+    Attributes:
+        before: what was done before there was a setting, where that is not its default.
+
     Raises:
         WrongValueError: a value that its field does not take; the first of them.
     """
+
+    before: ClassVar[Mapping[str, Any]] = {}
+
+    @classmethod
+    def usual(cls) -> dict[str, Any]:
+        """Return the settings of whoever says nothing, and knew of no later ones; as JSON."""
+        return {**cls.model_validate({}).model_dump(mode="json"), **cls.before}
 
     @model_validator(mode="wrap")
     @classmethod

@@ -89,18 +89,13 @@ def _refuse_dictionaries_for_nobody(settings: BenchmarkSettings) -> None:
 
 def _prepare(settings: BenchmarkSettings) -> None:
     """Make the folder, or make sure that the one there was made with the same settings."""
+    shared = settings.model_dump(mode="json", exclude={"out", "json_output", "seeds", "methods",
+                                                       "worlds", "strengths", "sizes", "qualities",
+                                                       "accelerator", "jobs"})  # fmt: skip
     begun = any((settings.out / name).exists() for name in ("cells.jsonl", "work"))
-    shared, usual = _shared(settings), _shared(BenchmarkSettings.model_validate({}))
+    usual = BenchmarkSettings.usual()
     keep_settings(settings.out / "settings.json", "benchmark", shared, begun, usual)
     write_text(settings.out / "README.txt", README)
-
-
-def _shared(settings: BenchmarkSettings) -> dict[str, Any]:
-    """Return the settings that all cells of a benchmark share, as JSON holds them."""
-    own = ("seeds", "methods", "worlds", "strengths", "sizes", "qualities")
-    return settings.model_dump(
-        mode="json", exclude={*own, "out", "json_output", "accelerator", "jobs"}
-    )
 
 
 def _run(cells: Sequence[Any], settings: BenchmarkSettings, console: Any) -> list[Outcome]:

@@ -38,7 +38,8 @@ NAMED: dict[str, Named] = {
     ),
     DEFAULT: Named(
         "Default", "MCDRL's layer, trained on transplanted lesions in balanced batches",
-        "mtrs+cross_attention+causal_loss+weighting+transplant_auto+margin_auto+restyle_auto",
+        "mtrs+cross_attention+causal_loss+weighting+propensity+transplant_auto+margin_auto"
+        "+restyle_auto",
     ),
     "unbalanced": Named(
         "Default − weighting", "MCDRL's layer, trained on transplanted lesions",

@@ -126,6 +126,10 @@ PARTS: dict[str, Part] = {
         "Loss weighting", "weighting", "loss",
         "losses weighted by P(k)P(z)/P(k,z), z read by the VLM",
     ),
+    "propensity": Part(
+        "Propensity", "weigh_by", "surroundings",
+        "images drawn by P(k)/P(k|s), s all that shows beside the lesion", "weighting",
+    ),
     "calibrated": Part(
         "Calibrated", "calibrate", True,
         "the reading's temperature fitted to drawn confounders", "weighting",

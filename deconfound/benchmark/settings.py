@@ -27,9 +27,9 @@ class BenchmarkSettings(Settings):
             prior_mean, attention, standardisation; behind the decoder: average_logits,
             average_probabilities. What z is, if not the pack's words: kmeans, class_means, learned.
             Levels: statistics, level_erasure, mixstyle. Training: causal_loss, lesion_loss,
-            weighting, loss_weighting, calibrated, transplant, transplant_auto, margin_auto, detail,
-            restyle, restyle_auto, render. Sums that have a name: plain, mcdrl, mcdrl_literal,
-            doubly_robust, default, unbalanced.
+            weighting, loss_weighting, propensity, calibrated, transplant, transplant_auto,
+            margin_auto, detail, restyle, restyle_auto, render. Sums that have a name: plain, mcdrl,
+            mcdrl_literal, doubly_robust, default, unbalanced.
         strengths: of the confounding in training, for plain, mcdrl and default; 0 and 0.95 are
             always among them.
         sizes: of the dictionary, in prompts, for mcdrl and default in the first of the worlds.

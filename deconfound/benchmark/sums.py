@@ -41,7 +41,8 @@ def parts_of(text: str) -> dict[str, Part]:
     Raises:
         UnknownNameError: a term that is neither a part nor a named sum.
         ConfigurationError: two terms that set the same thing, an estimator without an outcome
-            model to average, or something added to plain training.
+            model to average, a reading to calibrate that is none, or something added to plain
+            training.
     """
     found: dict[str, str] = {}
     for term in in_order(text):
@@ -49,6 +50,7 @@ def parts_of(text: str) -> dict[str, Part]:
             _claim(text, found, part)
     _join(found)
     _require_outcome_model(text, found)
+    _require_reading(text, found)
     return {name: part for name, part in PARTS.items() if found.get(part.sets) == name}
 
 
@@ -86,4 +88,13 @@ def _require_outcome_model(text: str, found: Mapping[str, str]) -> None:
             f"method {text!r}: {summing} sums an outcome model over z, expected one of "
             f"{', '.join(AVERAGED)}, found {found['intervention']}; exchange it, or leave "
             f"{summing} out"
+        )
+
+
+def _require_reading(text: str, found: Mapping[str, str]) -> None:
+    """Refuse to calibrate a reading of words where weights are read in the surroundings."""
+    if "calibrate" in found and "weigh_by" in found:
+        raise ConfigurationError(
+            f"method {text!r}: {found['calibrate']} fits the reading of words, expected weights "
+            f"that go by it, found {found['weigh_by']}; leave one of them out"
         )

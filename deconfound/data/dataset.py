@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from typing import Any
 
 import torch
@@ -87,6 +88,12 @@ class FolderDataset(Dataset[dict[str, Any]]):
             "site_index": site_index,
             "index": index,
         }
+
+    def as_found(self) -> FolderDataset:
+        """Return the same images, not augmented; pixels in memory are shared."""
+        found = copy(self)
+        found.augment = None
+        return found
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch is running, so that its augmentation differs from the last one's."""

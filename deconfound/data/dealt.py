@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import torch
@@ -38,6 +39,13 @@ class DealtOutcomes(Dataset[dict[str, Any]]):
         """Return an item as it is shown after ``again`` times in the same epoch."""
         shown, other = self._item(index, again), self._item(self.order[index], again)
         return {**shown, **{key: other[key] for key in OUTCOME if key in other}}
+
+    def as_found(self) -> DealtOutcomes:
+        """Return the same images and outcomes, not augmented if they can be had so."""
+        found = copy(self)
+        if hasattr(self.images, "as_found"):
+            found.images = self.images.as_found()
+        return found
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch is running, to images that change with it."""

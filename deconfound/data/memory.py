@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import torch
@@ -86,6 +87,12 @@ class MemoryDataset(Dataset[dict[str, Any]]):
             augment,
             groups,
         )
+
+    def as_found(self) -> MemoryDataset:
+        """Return the same images, not augmented; pixels in memory are shared."""
+        found = copy(self)
+        found.augment = None
+        return found
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch is running, so that its augmentation differs from the last one's."""

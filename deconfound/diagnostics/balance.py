@@ -8,6 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from deconfound.errors import ShapeError
+from deconfound.estimators.weighting.cross_fitting import (
+    Folds,
+    askable,
+    class_probabilities,
+    split,
+)
 
 LESS = 0.06
 """Share of the images by which a class has to be told less often to count: a larger hidden place
@@ -15,11 +21,6 @@ hides a little of what lies all over, too (docs/results/causal.md)."""
 
 SURE = 2.33
 """Standard errors by which it has to be less: one error in a hundred."""
-
-FOLDS = 5
-"""Of the cross-validation, and the fewest patients of a class that is guessed."""
-
-Folds = list[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,16 @@ def class_balance(
     Raises:
         ShapeError: arrays that do not fit each other.
     """
-    _check(surroundings, class_index, weights, groups)
-    rows, who = _asked(class_index, groups)
+    if weights is not None and weights.shape != class_index.shape:
+        raise ShapeError(
+            f"class balance: expected a weight for each of {len(class_index)} classes, found "
+            f"{weights.shape}"
+        )
+    rows, who = askable(class_index, groups, surroundings)
     if not len(rows):
         return None
     features, classes = surroundings[rows], class_index[rows]
-    folds = _folds(features, classes, who)
+    folds = split(features, classes, who)
     told = _guessed(features, classes, folds, np.ones(len(rows)))
     weighted = told if weights is None else _guessed(features, classes, folds, weights[rows])
     return Balance(told, weighted, 1 / len(np.unique(classes)), len(rows))
@@ -101,14 +106,12 @@ def told_by_the_margin(
     Raises:
         ShapeError: arrays that do not fit each other.
     """
-    for shown in (near, far):
-        _check(shown, class_index, None, groups)
-    rows, who = _asked(class_index, groups)
+    rows, who = askable(class_index, groups, near, far)
     if not len(rows):
         return False
     classes = class_index[rows]
     alike = _alike(np.ones(len(rows)), classes)
-    folds = _folds(near[rows], classes, who)
+    folds = split(near[rows], classes, who)
     before, after = (_right(seen[rows], classes, folds, alike) for seen in (near, far))
     less = np.bincount(who, alike * (before.astype(float) - after))
     error = max(float(np.sqrt(np.square(less).sum())), 1e-12)
@@ -124,53 +127,7 @@ def can_be_told(class_index: np.ndarray, groups: Sequence[str] | None = None) ->
         class_index: (n,), the class of each lesion; -1, unknown or none, is left out.
         groups: the patient of each image.
     """
-    return len(_asked(class_index, groups)[0]) > 0
-
-
-def _check(
-    surroundings: np.ndarray,
-    class_index: np.ndarray,
-    weights: np.ndarray | None,
-    groups: Sequence[str] | None,
-) -> None:
-    count = len(surroundings)
-    fits = surroundings.ndim == 2 and class_index.shape == (count,)
-    fits &= weights is None or weights.shape == (count,)
-    if not fits or (groups is not None and len(groups) != count):
-        raise ShapeError(
-            f"class balance: expected embeddings (n, d) with n classes, weights and groups, found "
-            f"{surroundings.shape}, {class_index.shape}, "
-            f"{None if weights is None else weights.shape} and "
-            f"{None if groups is None else len(groups)}"
-        )
-
-
-def _asked(class_index: np.ndarray, groups: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of images whose class can be guessed, and the patient of each, a number."""
-    who = np.arange(len(class_index))
-    who = who if groups is None else np.unique(groups, return_inverse=True)[1]
-    rows = _usable(class_index, who)
-    return rows, who[rows]
-
-
-def _usable(classes: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Return the rows of classes with enough patients; none where they are of one class."""
-    kept = [k for k in np.unique(classes[classes >= 0]) if _patients(classes, groups, k) >= FOLDS]
-    return np.flatnonzero(np.isin(classes, kept)) if len(kept) > 1 else np.array([], dtype=int)
-
-
-def _patients(classes: np.ndarray, groups: np.ndarray, k: int) -> int:
-    return len(np.unique(groups[classes == k]))
-
-
-def _folds(features: np.ndarray, classes: np.ndarray, groups: np.ndarray) -> Folds:
-    """Return the rows that are learned from and those that are asked, no patient in both."""
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    shuffled = {"n_splits": FOLDS, "shuffle": True, "random_state": 0}
-    if len(np.unique(groups)) == len(groups):  # nobody to keep apart, and quicker by far
-        return list(StratifiedKFold(**shuffled).split(features, classes))
-    return list(StratifiedGroupKFold(**shuffled).split(features, classes, groups))
+    return len(askable(class_index, groups)[0]) > 0
 
 
 def _guessed(features: np.ndarray, classes: np.ndarray, folds: Folds, weights: np.ndarray) -> float:
@@ -183,15 +140,8 @@ def _right(
     features: np.ndarray, classes: np.ndarray, folds: Folds, weights: np.ndarray
 ) -> np.ndarray:
     """Return which images are guessed right out of sample, (n,) bool."""
-    from sklearn.linear_model import LogisticRegression
-
-    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    right = np.zeros(len(classes), dtype=bool)
-    for learned, asked in folds:
-        model = LogisticRegression(C=10, max_iter=1000)
-        model.fit(unit[learned], classes[learned], sample_weight=weights[learned])
-        right[asked] = model.predict(unit[asked]) == classes[asked]
-    return right
+    likely = class_probabilities(features, classes, folds, weights)
+    return np.unique(classes)[likely.argmax(axis=1)] == classes
 
 
 def _alike(weights: np.ndarray, classes: np.ndarray) -> np.ndarray:

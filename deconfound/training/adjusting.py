@@ -10,7 +10,7 @@ from torch import Tensor
 from deconfound.data.which_images import which_images
 from deconfound.errors import ConfigurationError
 from deconfound.estimators.doing import Doing, Render, Restyle, Transplant, operation_for
-from deconfound.estimators.weighting import balancing_weights, read_posterior
+from deconfound.estimators.weighting import WeightReport, balancing_weights, read_posterior
 from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.packs import PromptPack
 from deconfound.training.adjustment import Adjustment, AdjustmentSettings
@@ -59,20 +59,24 @@ def read_images(
         ConfigurationError: a calibration of weights that are not asked for, or one for which too
             little can be drawn.
     """
-    if settings.calibrate and not settings.weighs:
+    if settings.calibrate and not settings.weighs_by_words:
         raise ConfigurationError(
-            "calibrate: expected weighting by loss or sampler, whose reading is calibrated, found "
-            "none; add the weighting, or leave calibrate out"
+            "calibrate: expected images that are weighed by words, whose reading is calibrated, "
+            f"found weighting {settings.weighting} by {settings.weigh_by}; add --weigh-by words "
+            "and a weighting, or leave calibrate out"
         )
-    weights, temperature, notes = None, None, tuple[str, ...]()
-    if settings.weighs:
-        weights, temperature, notes = _balanced(settings, model, images, pack, progress)
-    chosen = choose(settings, model, images, weights, progress)
+    report, temperature, notes = None, None, tuple[str, ...]()
+    if settings.weighs_by_words:
+        report, temperature, notes = _by_words(settings, model, images, pack, progress)
+    chosen = choose(settings, model, images, report, progress)
+    report = chosen.weighting
+    if report is not None:
+        notes += _told(report, settings.weigh_by)
     return WhatWasRead(
         settings=settings,
         images=len(images),
         which=which_images(images),
-        weights=None if weights is None else tuple(weights.tolist()),
+        weights=None if report is None else tuple(report.weights.float().tolist()),
         temperature=temperature,
         transplant=chosen.transplant,
         margin=chosen.margin,
@@ -105,16 +109,16 @@ def adjustment_by(told: WhatWasRead, pack: PromptPack) -> Adjustment:
     return Adjustment(tuple(doing), weights, weigh, notes)
 
 
-def _balanced(
+def _by_words(
     settings: AdjustmentSettings,
     model: Any,
     images: ImageDataset,
     pack: PromptPack,
     progress: Watch | None,
-) -> tuple[Tensor, float, tuple[str, ...]]:
-    """Return weights under which classes and confounders go apart.
+) -> tuple[WeightReport, float, tuple[str, ...]]:
+    """Return weights under which classes go apart from the confounders that the VLM reads.
 
-    Beside them stand the temperature of the reading, and what a reader should know.
+    Beside them stand the temperature of the reading, and what a reader should know of it.
     """
     temperature, notes = TEMPERATURE, list[str]()
     if settings.calibrate:
@@ -124,16 +128,21 @@ def _balanced(
     report = balancing_weights(
         posterior, classes, len(pack.class_names), clip=settings.weight_limit
     )
-    notes.append(
-        f"weights: effective sample size {report.ess:.0f} of {len(images)}, "
-        f"largest {report.largest:.1f}"
+    return report, temperature, tuple(notes)
+
+
+def _told(report: WeightReport, by: str) -> tuple[str, ...]:
+    """Return what a reader should know of weights."""
+    images = len(report.weights)
+    said = f"weights: effective sample size {report.ess:.0f} of {images}, "
+    said += f"largest {report.largest:.1f}"
+    if report.ess <= NEARLY_EQUAL * images:
+        return (said,)
+    what = "confounders" if by == "words" else "surroundings"
+    return said, (
+        f"weights are nearly equal, and balancing does next to nothing: either classes and {what} "
+        f"do not go together, or the model does not tell the {what} apart"
     )
-    if report.ess > NEARLY_EQUAL * len(images):
-        notes.append(
-            "weights are nearly equal, and balancing does next to nothing: either classes and "
-            "confounders do not go together, or the model does not tell the confounders apart"
-        )
-    return report.weights.float(), temperature, tuple(notes)
 
 
 def drawable(pack: PromptPack) -> tuple[tuple[str, ...], tuple[str, ...]]:

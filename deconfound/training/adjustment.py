@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import ConfigDict, Field
@@ -35,14 +35,18 @@ class AdjustmentSettings(Settings):
         restyle: share that takes colours and light of another picture; ``auto``, 0.7 where the
             classes cannot be told, as where there is one, and 0 elsewhere.
         render: share onto which a confounder of the pack is drawn.
-        weighting: balance classes and confounders by the VLM's reading of each picture: ``none``,
-            as a factor of the ``loss``, or by how often the ``sampler`` draws it.
+        weighting: balance classes and confounders: ``none``, as a factor of the ``loss``, or by
+            how often the ``sampler`` draws a picture.
+        weigh_by: what tells the confounders apart: ``surroundings``, whatever shows outside of the
+            lesion, named or not (`propensity_weights`); or ``words``, the VLM's reading of the
+            pack's confounders (`balancing_weights`).
         weight_limit: largest weight, in units of the mean.
-        calibrate: fit the reading's temperature to confounders drawn onto the training pictures;
-            0.1 otherwise, which fits mini.
+        calibrate: fit the temperature of the reading by words to confounders drawn onto the
+            training pictures; 0.1 otherwise, which fits mini.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    before: ClassVar[Mapping[str, Any]] = {"weigh_by": "words"}
 
     transplant: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     tone: Tone = "either"
@@ -51,18 +55,24 @@ class AdjustmentSettings(Settings):
     restyle: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     render: float = Field(default=0.0, ge=0, le=1)
     weighting: Literal["none", "loss", "sampler"] = "sampler"
+    weigh_by: Literal["surroundings", "words"] = "surroundings"
     weight_limit: float = Field(default=10.0, ge=1)
     calibrate: bool = False
 
     @classmethod
     def off(cls) -> AdjustmentSettings:
         """Return the settings of plain training."""
-        return cls(transplant=0, margin=0, restyle=0, render=0, weighting="none")
+        return cls(transplant=0, margin=0, restyle=0, render=0, weighting="none", weigh_by="words")
 
     @property
-    def weighs(self) -> bool:
-        """Whether images are weighted."""
-        return self.weighting != "none"
+    def weighs_by_words(self) -> bool:
+        """Whether images are weighted by the VLM's reading."""
+        return self.weighting != "none" and self.weigh_by == "words"
+
+    @property
+    def weighs_by_surroundings(self) -> bool:
+        """Whether images are weighted by what they show beside their lesion."""
+        return self.weighting != "none" and self.weigh_by == "surroundings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class Adjustment:
     Attributes:
         doing: carried out on every batch, one after the other.
         weights: (n,), one for each training image, from
-            :func:`~deconfound.estimators.weighting.balancing_weights`; None weighs all alike.
+            :mod:`deconfound.estimators.weighting`; None weighs all alike.
         weigh: whether a weight is a factor of the image's loss, or how often it is drawn.
         notes: what a reader of the run should know, a sentence each.
     """

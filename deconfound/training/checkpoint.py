@@ -90,7 +90,7 @@ def load_state(
     number = "number of processes"
     then = {**header["settings"], number: header["processes"]}
     now = {**settings.model_dump(), number: processes}
-    usual = TrainingSettings.model_validate({}).model_dump()
+    usual = TrainingSettings.usual()
     refuse_other_settings(path, "run that is resumed", then, now, HARMLESS, usual)
     _load_module(path, module, _under("module.", tensors))
     state: dict[int, dict[str, Tensor]] = {}

@@ -22,7 +22,7 @@ from deconfound.evaluating import evaluating
 from deconfound.interventions import LeaceEraser, LeaceIntervention
 from deconfound.interventions.covariances import RunningCovariances
 from deconfound.training.loading import ImageDataset
-from deconfound.training.reading import Watch, at_first_epoch, embed, named_confounders
+from deconfound.training.reading import Watch, as_found, embed, named_confounders
 from deconfound.types import Confounders
 
 
@@ -47,7 +47,7 @@ def fit_parts(
         DataError: images that a part cannot be made of, such as fewer than a dictionary's clusters.
         ShapeError: maps too small for the statistics of a level.
     """
-    at_first_epoch(images)
+    images = as_found(images)
     if isinstance(model.dictionary, FitsData):
         model.dictionary.fit(model, _batches(images, batch, progress))
     levels, layer = model.level_intervention, model.intervention

@@ -23,7 +23,8 @@ class ImageDataset(Protocol):
 
     An item is a dict: ``image`` float32 (3, H, W) in [0, 1], ``mask`` int64 (H, W), and the
     integers ``class_index``, ``site_index`` and ``index``. A dataset whose items change from epoch
-    to epoch (augmentation) offers ``set_epoch(epoch)``, and may be one that `DrawsAnew`.
+    to epoch (augmentation) offers ``set_epoch(epoch)``, and may be one that `DrawsAnew` or that is
+    `ShownAsFound`.
     """
 
     def __len__(self) -> int: ...
@@ -37,6 +38,14 @@ class DrawsAnew(Protocol):
 
     def draw(self, index: int, again: int) -> Batch:
         """Return the item as it is shown after ``again`` times in the same epoch."""
+
+
+@runtime_checkable
+class ShownAsFound(Protocol):
+    """A declared capability: images that are augmented for training can be had without."""
+
+    def as_found(self) -> ImageDataset:
+        """Return the same images, in their order, not augmented."""
 
 
 def derived_seed(seed: int, *position: int) -> int:

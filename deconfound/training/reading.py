@@ -11,7 +11,7 @@ from torch import Tensor
 from deconfound.dictionaries.prior import as_prior
 from deconfound.dictionaries.words import in_words
 from deconfound.evaluating import evaluating
-from deconfound.training.loading import ImageDataset
+from deconfound.training.loading import ImageDataset, ShownAsFound
 from deconfound.types import Confounders
 
 Watch = Callable[[int, int], None]
@@ -50,13 +50,13 @@ def embed(
 
     Args:
         model: a :class:`~deconfound.CausalSegmenter`; left as it was found.
-        images: as the first epoch shows them, whatever was trained on them before.
+        images: read `as_found`, whatever was trained on them before.
         progress: called with how many images were read, and of how many.
         batch: images at once.
         change: what is done to a picture first; nothing by default.
         rows: which images are looked at; all by default.
     """
-    at_first_epoch(images)
+    images = as_found(images)
     device = next(model.parameters()).device
     rows = range(len(images)) if rows is None else rows
     pooled, classes = [], []
@@ -76,7 +76,13 @@ def embed(
     return torch.cat(pooled), torch.tensor(classes)
 
 
-def at_first_epoch(images: ImageDataset) -> None:
-    """Show the images as the first epoch does, so that a resumed run reads the same."""
-    if hasattr(images, "set_epoch"):
-        images.set_epoch(0)
+def as_found(images: ImageDataset) -> ImageDataset:
+    """Return the images without augmentation: what is read is what they are, not what was drawn.
+
+    Where they cannot be had so, they are shown as the first epoch does: a resumed run reads the
+    same.
+    """
+    found = images.as_found() if isinstance(images, ShownAsFound) else images
+    if hasattr(found, "set_epoch"):
+        found.set_epoch(0)
+    return found

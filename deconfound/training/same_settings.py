@@ -37,8 +37,8 @@ def refuse_other_settings(
     Raises:
         RunFolderError: with every setting that differs.
     """
-    then = {**(usual or {}), **then}
     compared = {*then, *now}.difference(may_differ)
+    then = {**(usual or {}), **then}
     different = sorted(key for key in compared if then.get(key) != now.get(key))
     if different:
         told = ", ".join(

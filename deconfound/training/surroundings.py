@@ -20,9 +20,10 @@ from deconfound.diagnostics.balance import (
 )
 from deconfound.estimators.doing import Pictures
 from deconfound.estimators.doing.paint_over import paint_over
+from deconfound.estimators.weighting import WeightReport, propensity_weights
 from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.loading import ImageDataset
-from deconfound.training.reading import Watch, at_first_epoch, embed
+from deconfound.training.reading import Watch, as_found, embed
 
 MOST = 5000
 """Images that are looked at, in even steps: more cost minutes, and say the same."""
@@ -44,12 +45,14 @@ class Chosen:
         transplant: share of the lesions that are transplanted.
         margin: of the transplants, in diameters.
         restyle: share of the pictures that are restyled.
+        weighting: the weights that images are trained with; None weighs all alike.
         notes: what a reader of the run should know, a sentence each.
     """
 
     transplant: float
     margin: float
     restyle: float
+    weighting: WeightReport | None
     notes: tuple[str, ...] = ()
 
 
@@ -57,10 +60,16 @@ def choose(
     settings: AdjustmentSettings,
     model: Any,
     images: ImageDataset,
-    weights: Tensor | None,
+    weighting: WeightReport | None = None,
     progress: Watch | None = None,
 ) -> Chosen:
     """Look how far the class can be told from surroundings, and choose what was left to that.
+
+    *How far a lesion reaches.* A shadow or a halo goes with the lesion, whatever the surroundings;
+    a confounder lies all over them. So where the class is told less once `REACH` about the lesion
+    is painted over too, that belongs to the lesion, and comes along; otherwise nothing does.
+
+    *How much an image counts*, where surroundings say so: as `propensity_weights` has it.
 
     *How many lesions are transplanted.* A picture that is not transplanted shows its lesion where
     it was found, and where weights do not balance such pictures, the surroundings go on telling the
@@ -68,44 +77,43 @@ def choose(
     `Balance.left`: none where class and surroundings are independent, all where surroundings tell
     the class in spite of the weights.
 
-    *How far a lesion reaches.* A shadow or a halo goes with the lesion, whatever the surroundings;
-    a confounder lies all over them. So where the class is told less once `REACH` about the lesion
-    is painted over too, that belongs to the lesion, and comes along; otherwise nothing does.
-
     *How many pictures are restyled.* None, but where classes cannot be told (`RESTYLED`).
 
     Args:
-        settings: which of the three are ``auto``.
+        settings: which of them are left to this.
         model: a :class:`~deconfound.CausalSegmenter`; its tower embeds the surroundings.
         images: the training images.
-        weights: (n,), as they are trained with; None for none.
+        weighting: by words, where images are weighted so.
         progress: called with how many images were read, and of how many; from the start for each
             margin.
     """
     share, margin, restyle = settings.transplant, settings.margin, settings.restyle
-    if share == 0 and margin == "auto":
+    weighs = settings.weighs_by_surroundings
+    if share == 0 and margin == "auto" and not weighs:
         margin = 0.0  # of no transplant
-    if "auto" not in (share, margin, restyle):
-        return Chosen(float(share), float(margin), float(restyle))
-    rows = range(0, len(images), -(-len(images) // MOST))
+    if "auto" not in (share, margin, restyle) and not weighs:
+        return Chosen(float(share), float(margin), float(restyle), weighting)
+    rows = range(0, len(images), 1 if weighs else -(-len(images) // MOST))
     who = _patients(images, rows)
     if not can_be_told(_classes(images, rows), who):
-        return _untold(settings)
+        return _untold(settings, weighting)
     restyle = 0.0 if restyle == "auto" else restyle
-    if "auto" not in (share, margin):
-        return Chosen(float(share), float(margin), restyle)
-    look = partial(_look, model, images, rows, who, weights, progress)
-    seen = look(0.0 if margin == "auto" else float(margin))
-    share = seen.balance.left if share == "auto" else share
-    notes: tuple[str, ...] = ()
-    if margin == "auto" and share > 0:
+    if "auto" not in (share, margin) and not weighs:
+        return Chosen(float(share), float(margin), restyle, weighting)
+    look = partial(_look, model, images, rows, who, progress)
+    seen, notes = look(0.0 if margin == "auto" else float(margin)), tuple[str, ...]()
+    if margin == "auto":
         seen, notes = _as_far_as_lesions_reach(seen, look(REACH))
-    if settings.transplant == "auto":
-        share, notes = seen.balance.left, (*notes, _told(seen.balance, weights is not None))
-    return Chosen(float(share), seen.margin, restyle, notes)
+    if weighs:
+        weighting = propensity_weights(seen.shown, seen.classes, who, settings.weight_limit)
+    if share == "auto":
+        some = None if weighting is None else weighting.weights[list(rows)].numpy()
+        balance = seen.balance(some)
+        share, notes = balance.left, (*notes, _told(balance, some is not None))
+    return Chosen(float(share), seen.margin, restyle, weighting, notes)
 
 
-def _untold(settings: AdjustmentSettings) -> Chosen:
+def _untold(settings: AdjustmentSettings, weighting: WeightReport | None) -> Chosen:
     """Return what is done where no class can be told: of a transplant, what was asked for."""
     share = 0.0 if settings.transplant == "auto" else settings.transplant
     margin = 0.0 if settings.margin == "auto" else settings.margin
@@ -114,18 +122,21 @@ def _untold(settings: AdjustmentSettings) -> Chosen:
         f"surroundings: classes are one, unknown or rare, and cannot be told; {share:.0%} of the "
         f"lesions are transplanted, {restyle:.0%} of the pictures restyled"
     )
-    return Chosen(share, margin, restyle, (note,))
+    return Chosen(share, margin, restyle, weighting, (note,))
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """Training images with their lesions painted over, and what they say of the class."""
+    """Training images with their lesions painted over, and whose they are."""
 
     margin: float
     shown: np.ndarray
     classes: np.ndarray
     patients: Sequence[str] | None
-    balance: Balance
+
+    def balance(self, weights: np.ndarray | None = None) -> Balance:
+        """Return how far the class is told; somebody has asked whether it can be."""
+        return cast(Balance, class_balance(self.shown, self.classes, weights, self.patients))
 
 
 def _look(
@@ -133,16 +144,13 @@ def _look(
     images: ImageDataset,
     rows: Sequence[int],
     who: Sequence[str] | None,
-    weights: Tensor | None,
     progress: Watch | None,
     margin: float,
 ) -> _Look:
     pooled, classes = embed(
         model, images, progress, change=lambda item, _: _surroundings(item, margin), rows=rows
     )
-    some = None if weights is None else weights[list(rows)].numpy()
-    balance = class_balance(pooled.numpy(), classes.numpy(), some, who)
-    return _Look(margin, pooled.numpy(), classes.numpy(), who, cast(Balance, balance))
+    return _Look(margin, pooled.numpy(), classes.numpy(), who)
 
 
 def _as_far_as_lesions_reach(near: _Look, far: _Look) -> tuple[_Look, tuple[str, ...]]:
@@ -151,7 +159,7 @@ def _as_far_as_lesions_reach(near: _Look, far: _Look) -> tuple[_Look, tuple[str,
         return near, ()
     note = (
         f"margin: what lies within {far.margin:g} diameters of a lesion tells of its class "
-        f"({near.balance.told:.0%} of the images with it, {far.balance.told:.0%} without), and "
+        f"({near.balance().told:.0%} of the images with it, {far.balance().told:.0%} without), and "
         f"comes along with it; --margin 0 leaves it behind"
     )
     return far, (note,)
@@ -173,7 +181,7 @@ def _patients(images: ImageDataset, rows: Sequence[int]) -> list[str] | None:
 
 
 def _classes(images: ImageDataset, rows: Sequence[int]) -> np.ndarray:
-    at_first_epoch(images)
+    images = as_found(images)
     return np.array([int(images[row]["class_index"]) for row in rows])
 
 

@@ -14,7 +14,7 @@ from deconfound.overlap import predicted_mask
 from deconfound.packs import PromptPack
 from deconfound.training import MethodResult
 from deconfound.training.adjusting import adjustment_by
-from deconfound.training.reading import at_first_epoch
+from deconfound.training.reading import as_found
 from deconfound.training.report import Adjusted, Example
 from deconfound.training.what_was_read import WhatWasRead
 from deconfound.types import Explanation
@@ -84,10 +84,9 @@ def trained_with(
         cohort: the images.
         pack: says which confounders can be drawn, and names classes.
     """
-    at_first_epoch(cohort.train)
-    step = max(1, len(cohort.train) // DRAWN_FROM)
-    rows = list(range(0, len(cohort.train), step))[:DRAWN_FROM]
-    found = default_collate([cohort.train[row] for row in rows])
+    images = as_found(cohort.train)
+    rows = list(range(0, len(images), max(1, len(images) // DRAWN_FROM)))[:DRAWN_FROM]
+    found = default_collate([images[row] for row in rows])
     made = adjustment_by(told, pack).apply(found, rows, config.seed)
     changed = (made["image"] != found["image"]).flatten(1).any(dim=1)
     return tuple(

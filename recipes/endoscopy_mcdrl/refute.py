@@ -66,8 +66,7 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
         again = build_model(method, settings, model.pack)
         _give(again, training.confounders)
         begun, asked = (folder / "config.json").exists(), settings.model_dump(mode="json")
-        usual = RecipeConfig.model_validate({}).model_dump(mode="json")
-        place = RunFolder.create(folder, asked, begun, HARMLESS, usual)
+        place = RunFolder.create(folder, asked, begun, HARMLESS, RecipeConfig.usual())
         whole = build_training(method, settings, again, cohort, place, fabric)
         if training.regions is not None:
             turn_region_prompts(again, training.regions)  # the criterion keeps the real ones
@@ -116,7 +115,7 @@ def _require_led_by_its_dictionary(
             f"{type(model.dictionary).__name__} of {method}, which training makes: a changed one "
             f"would only be another start; leave --retrain out"
         )
-    weighs = method == "adjusted" and config.adjustment.weighs
+    weighs = method == "adjusted" and config.adjustment.weighs_by_words
     if weighs and config.calibrate:
         raise ConfigurationError(
             f"--retrain: expected a reading that needs no names, found {method} with --calibrate, "

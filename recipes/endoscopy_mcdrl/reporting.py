@@ -18,7 +18,7 @@ from deconfound.estimators.weighting.reading import TEMPERATURE
 from deconfound.flags import flag_of
 from deconfound.packs import PromptPack
 from deconfound.training import History, MethodResult, ReportContext, RunFolder, write_report
-from deconfound.training.reading import at_first_epoch
+from deconfound.training.reading import as_found
 from deconfound.training.report import ConfounderEntry
 from deconfound.training.what_was_read import WhatWasRead
 
@@ -102,8 +102,7 @@ def _used(model: CausalSegmenter, cohort: Cohort, told: WhatWasRead | None) -> W
     batch = take_evenly(ConcatDataset(seen), cohort.sites, LOOKED_AT, _patients(seen))
     named = model.dictionary().names == model.pack.confounder_names
     temperature = (told and told.temperature) or TEMPERATURE
-    at_first_epoch(cohort.train)
-    trained_on = take_evenly(cohort.train, cohort.sites, TRAINED_ON)
+    trained_on = take_evenly(as_found(cohort.train), cohort.sites, TRAINED_ON)
     do = drawn(model.pack) if named else None
     return what_was_used(model, batch, trained_on=trained_on, temperature=temperature, do=do)
 

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
     fabric = launch(config)
     out = fabric.broadcast(_place(config))  # a default holds the time, which processes read apart
     asked = config.model_dump(mode="json")
-    usual = RecipeConfig.model_validate({}).model_dump(mode="json")
+    usual = RecipeConfig.usual()
     RunFolder.require_free(out, config.resume, asked, MAY_DIFFER, usual)
     fabric.barrier()  # nobody looks at the place after somebody has made the folder
     models = {method: build_model(method, config, pack) for method in config.methods}

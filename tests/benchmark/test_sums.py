@@ -34,6 +34,8 @@ def chosen(draw: st.DrawFn) -> list[str]:
     summed = picked["estimator"] or picked["average"]
     if summed and picked["intervention"] not in (None, *AVERAGED):
         picked["intervention"] = None
+    if picked["calibrate"]:
+        picked["weigh_by"] = None
     return [name for name in picked.values() if name] or ["render"]
 
 
@@ -75,7 +77,9 @@ def test_named_sums_are_what_they_were() -> None:
     default = method_of("default")
     assert (default.parts, default.lambda_causal) == (published, 0.5)
     assert default.adjustment == AdjustmentSettings()
-    assert method_of("unbalanced").adjustment == AdjustmentSettings(weighting="none")
+    assert method_of("unbalanced").adjustment == AdjustmentSettings(
+        weighting="none", weigh_by="words"
+    )
     mcdrl = method_of("mcdrl")
     assert (mcdrl.parts, mcdrl.adjustment, mcdrl.lambda_causal) == (published, OFF, 0.5)
     robust = method_of("doubly_robust")
@@ -130,6 +134,7 @@ def test_every_estimator_and_every_dictionary_can_be_asked_for() -> None:
         ("weighting+loss_weighting", "one choice of weighting"),
         ("erasure+monte_carlo", "one of gated_mlp, film, translation, found erasure"),
         ("plain+render", "leave plain out of the sum"),
+        ("calibrated+propensity", "expected weights that go by it, found propensity"),
     ],
 )
 def test_a_sum_that_is_none_is_one_sentence(text: str, said: str, tmp_path, capsys) -> None:
@@ -161,6 +166,8 @@ def with_every_part() -> list[str]:
         picked = {kind: names[0] for kind, names in left.items() if names}
         if picked.get("intervention", AVERAGED[0]) not in AVERAGED:
             picked = {k: name for k, name in picked.items() if k not in ("estimator", "average")}
+        if "calibrate" in picked:
+            picked.pop("weigh_by")
         for kind in picked:
             left[kind].pop(0)
         sums.append(canonical("+".join(picked.values())))

@@ -126,6 +126,21 @@ def test_augmentation_is_a_function_of_seed_epoch_and_index(samples: list[Sample
     assert len(seen) == 3
 
 
+def test_as_found_nothing_is_augmented_and_nothing_read_twice(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, dataset = FolderDataset(samples, 32, CLASSES), _augmented(samples)
+    changed = [item["image"] for item in dataset]
+    monkeypatch.setattr(FolderDataset, "_read", None)
+    found = dataset.as_found()
+    monkeypatch.undo()
+    for item, other, moved in zip(found, plain, changed, strict=True):
+        assert torch.equal(item["image"], other["image"])
+        assert torch.equal(item["mask"], other["mask"])
+        assert not torch.equal(item["image"], moved)
+    assert torch.equal(dataset[0]["image"], changed[0])
+
+
 def test_augmentation_leaves_the_global_random_state_alone(samples: list[Sample]) -> None:
     dataset = _augmented(samples)
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002

@@ -45,10 +45,20 @@ def test_epochs_and_further_draws_reach_the_images() -> None:
     assert seen == [(3, 2 + 8), (3, dealt.order[2] + 8)]
 
 
+def test_as_found_it_is_the_same_deal_without_the_augmentation() -> None:
+    bright = DealtOutcomes(images(lambda image, mask, *_: (image + 100, mask)), seed=1)
+    found, plain = bright.as_found(), DealtOutcomes(images(), seed=1)
+    for row in range(8):
+        assert torch.equal(found[row]["image"], plain[row]["image"])
+        assert found[row]["class_index"] == plain[row]["class_index"]
+    assert not torch.equal(bright[0]["image"], plain[0]["image"])
+
+
 def test_plain_items_without_a_class_will_do() -> None:
     plain = [{"image": torch.zeros(3, 2, 2), "mask": torch.full((2, 2), i)} for i in range(3)]
     dealt = DealtOutcomes(plain, seed=0)
     assert [int(dealt[i]["mask"][0, 0]) for i in range(3)] == dealt.order
+    assert [int(dealt.as_found()[i]["mask"][0, 0]) for i in range(3)] == dealt.order
     dealt.set_epoch(1)
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deconfound.diagnostics.balance import FOLDS, Balance, class_balance, told_by_the_margin
+from deconfound.diagnostics.balance import Balance, class_balance, told_by_the_margin
 from deconfound.errors import ShapeError
+from deconfound.estimators.weighting.cross_fitting import FOLDS
 
 
 def world(
@@ -105,7 +106,7 @@ def test_guesses_below_chance_leave_nothing() -> None:
 def test_arrays_that_do_not_fit_are_refused() -> None:
     shown, k, _ = world(0.5, count=40)
     for wrong in ((shown[:, 0], k), (shown, k[1:]), (shown, k, np.ones(3))):
-        with pytest.raises(ShapeError, match="class balance: expected embeddings"):
+        with pytest.raises(ShapeError, match=r"expected (embeddings|a weight)"):
             class_balance(*wrong)
     with pytest.raises(ShapeError, match="and 2"):
         class_balance(shown, k, groups=["a", "b"])
@@ -151,5 +152,5 @@ def test_one_class_has_no_margin() -> None:
 
 def test_looks_that_do_not_fit_each_other_are_refused() -> None:
     shown, k, _ = world(0.5, count=60)
-    with pytest.raises(ShapeError, match="class balance: expected embeddings"):
+    with pytest.raises(ShapeError, match=r"expected (embeddings|a weight)"):
         told_by_the_margin(shown, shown[:40], k)

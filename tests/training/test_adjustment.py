@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from deconfound import CausalSegmenter
 from deconfound.data import JointAugment
@@ -171,7 +172,7 @@ def test_weights_that_do_nothing_say_so() -> None:
     masks = torch.zeros(count, 32, 32, dtype=torch.uint8)
     alike = MemoryDataset(pictures, masks, torch.arange(count) % 5, torch.zeros(count).long())
     model = CausalSegmenter("Unet", vlm="mini")
-    settings = AdjustmentSettings(transplant=0, restyle=0)
+    settings = AdjustmentSettings(transplant=0, restyle=0, weigh_by="words")
     notes = build_adjustment(settings, model, alike, model.pack).notes
     assert any("does next to nothing" in note for note in notes)
 
@@ -186,18 +187,42 @@ def test_what_is_set_is_set_in_the_batch() -> None:
     assert not torch.equal(changed["mask"], batch["mask"])
 
 
-def test_weights_do_not_depend_on_the_epoch_at_which_another_training_left_the_images() -> None:
-    """A resumed run trains no epoch of what is finished: its images are still at the first."""
+def six_images(augmented: bool) -> MemoryDataset:
     g = torch.Generator().manual_seed(0)
-    images = MemoryDataset(
+    return MemoryDataset(
         torch.randint(0, 256, (6, 3, 32, 32), generator=g).to(torch.uint8),
         torch.ones(6, 32, 32, dtype=torch.uint8),
         torch.tensor([0, 0, 0, 1, 1, 1]),
         torch.zeros(6).long(),
-        JointAugment(0),
+        JointAugment(0) if augmented else None,
     )
+
+
+def test_images_are_read_as_they_were_found() -> None:
+    """Augmentation draws a light of its own: what is read would be that, in part."""
     model = CausalSegmenter("Linknet", vlm="mini", selector="all", intervention="identity")
-    fresh, _ = read(model, images)
-    images.set_epoch(7)
-    again, _ = read(model, images)
-    assert torch.equal(fresh, again)
+    plain, _ = read(model, six_images(augmented=False))
+    for epoch in (0, 7):  # as another training left them: a resumed run reads the same
+        images = six_images(augmented=True)
+        images.set_epoch(epoch)
+        assert torch.equal(read(model, images)[0], plain)
+
+
+def test_images_that_cannot_be_had_so_are_read_as_the_first_epoch_shows_them() -> None:
+    class Own(Dataset):
+        """Somebody's data set, which has epochs and no other view."""
+
+        def __init__(self) -> None:
+            self.inner = six_images(augmented=True)
+            self.set_epoch = self.inner.set_epoch
+
+        def __len__(self) -> int:
+            return len(self.inner)
+
+        def __getitem__(self, index):
+            return self.inner[index]
+
+    model = CausalSegmenter("Linknet", vlm="mini", selector="all", intervention="identity")
+    fresh, late = Own(), Own()
+    late.set_epoch(7)
+    assert torch.equal(read(model, fresh)[0], read(model, late)[0])

@@ -17,7 +17,7 @@ from deconfound.training.adjustment import AdjustmentSettings
 from deconfound.training.calibrating import fitted_temperature
 from deconfound.types import Confounders
 
-BALANCED = AdjustmentSettings(transplant=0, restyle=0)
+BALANCED = AdjustmentSettings(transplant=0, restyle=0, weigh_by="words")
 
 
 class Greys:
@@ -117,6 +117,7 @@ def test_what_cannot_be_calibrated_is_refused() -> None:
     pack = lamps(light="brighten", gloom=None)
     with pytest.raises(ConfigurationError, match="found 1 of 2; say `render`"):
         fitted_temperature(LightMeter(0.4), Greys(), pack)
-    settings = AdjustmentSettings(weighting="none", calibrate=True)
-    with pytest.raises(ConfigurationError, match="expected weighting by loss or sampler"):
-        build_adjustment(settings, LightMeter(0.4), Greys(), pack)
+    for asked in ({"weighting": "none"}, {"weigh_by": "surroundings"}):
+        settings = AdjustmentSettings(**asked, calibrate=True)
+        with pytest.raises(ConfigurationError, match="expected images that are weighed by words"):
+            build_adjustment(settings, LightMeter(0.4), Greys(), pack)

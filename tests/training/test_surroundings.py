@@ -8,6 +8,7 @@ import torch
 from deconfound import CausalSegmenter
 from deconfound.data.memory import MemoryDataset
 from deconfound.estimators.doing import Restyle, Transplant
+from deconfound.estimators.weighting import WeightReport, effective_sample_size
 from deconfound.training import surroundings
 from deconfound.training.adjusting import build_adjustment
 from deconfound.training.adjustment import AdjustmentSettings
@@ -45,8 +46,12 @@ def with_halos(images: MemoryDataset) -> MemoryDataset:
     return images
 
 
-def chosen(model, images: MemoryDataset, weights=None, **settings) -> Chosen:
-    return choose(SHARE.model_copy(update=settings), model, images, weights)
+def chosen(model, images: MemoryDataset, weighting=None, **settings) -> Chosen:
+    return choose(SHARE.model_copy(update=settings), model, images, weighting)
+
+
+def weighing(weights: torch.Tensor) -> WeightReport:
+    return WeightReport(weights, effective_sample_size(weights), weights.max().item(), 0.0, 0.0)
 
 
 def test_all_are_transplanted_where_surroundings_tell_the_class(model) -> None:
@@ -64,9 +69,37 @@ def test_weights_that_undo_it_are_counted(model) -> None:
     images = pictures(confounded=True)
     images.class_index[:6] = 1 - images.class_index[:6]
     rare = torch.ones(len(images)).index_fill(0, torch.arange(6), 9.0)
-    balanced = chosen(model, images, rare)
+    balanced = chosen(model, images, weighing(rare))
     assert balanced.transplant < chosen(model, images).transplant
     assert "of the weighted ones" in balanced.notes[0]
+
+
+def test_images_weigh_by_their_surroundings(model) -> None:
+    """One picture in ten shows its class where the other one is found: these count, and suffice."""
+    images = pictures(confounded=True, count=200)
+    images.class_index[::10] = 1 - images.class_index[::10]
+    settings = AdjustmentSettings(margin=0)
+    found = choose(settings, model, images)
+    assert found.weighting is not None
+    weights = found.weighting.weights
+    rare = torch.zeros(200, dtype=torch.bool).index_fill(0, torch.arange(0, 200, 10), True)
+    assert weights[rare].min() > 3 * weights[~rare].median()
+    assert weights[rare].sum() > 0.25 * weights.sum()  # a tenth of the images
+    assert found.transplant < 0.3
+    built = build_adjustment(settings, model, images, model.pack)
+    assert built.sampling_weights is not None
+    assert torch.equal(built.sampling_weights, weights.float())
+    assert any(note.startswith("weights: effective sample size") for note in built.notes)
+    given = {"transplant": 0.5, "margin": 0, "restyle": 0}
+    again = choose(AdjustmentSettings(**given), model, images)
+    assert again.weighting is not None
+    assert torch.equal(again.weighting.weights, weights)
+
+
+def test_where_no_class_can_be_told_all_images_weigh_alike(model) -> None:
+    images = pictures(confounded=True)
+    images.class_index.fill_(0)
+    assert choose(AdjustmentSettings(), model, images).weighting is None
 
 
 def test_what_comes_along_with_a_lesion_is_no_surroundings(model) -> None:
@@ -113,16 +146,16 @@ def test_where_classes_can_be_told_nothing_is_restyled(model) -> None:
 def test_what_is_given_as_a_number_is_not_looked_for() -> None:
     given = {"transplant": 0.3, "margin": 0.2, "restyle": 0.1}
     found = chosen(None, pictures(confounded=True), **given)
-    assert found == Chosen(0.3, 0.2, 0.1)
-    assert chosen(None, pictures(confounded=True), transplant=0, margin="auto") == Chosen(0, 0, 0)
+    assert found == Chosen(0.3, 0.2, 0.1, None)
+    none = chosen(None, pictures(confounded=True), transplant=0, margin="auto")
+    assert none == Chosen(0, 0, 0, None)
 
 
 def test_of_many_images_some_are_looked_at(model, monkeypatch) -> None:
     monkeypatch.setattr(surroundings, "MOST", 25)
     images, seen = pictures(confounded=True), []
-    found = choose(
-        SHARE, model, images, torch.ones(len(images)), lambda done, of: seen.append((done, of))
-    )
+    weighting = weighing(torch.ones(len(images)))
+    found = choose(SHARE, model, images, weighting, lambda done, of: seen.append((done, of)))
     assert seen[-1] == (20, 20)  # every third of 60
     assert found.transplant == 1
 
@@ -149,7 +182,7 @@ def test_where_nothing_can_be_told_nothing_is_painted(monkeypatch) -> None:
     alike.class_index.fill_(0)
     assert chosen(None, alike, margin="auto", restyle="auto").restyle == RESTYLED
     apart = pictures(confounded=True)
-    assert chosen(None, apart, transplant=0.5, margin=0, restyle="auto") == Chosen(0.5, 0, 0)
+    assert chosen(None, apart, transplant=0.5, margin=0, restyle="auto") == Chosen(0.5, 0, 0, None)
 
 
 def test_what_was_looked_for_in_vain_is_told(model) -> None:

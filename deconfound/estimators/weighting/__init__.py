@@ -7,6 +7,7 @@ from deconfound.estimators.weighting.calibration import (
 )
 from deconfound.estimators.weighting.doubly_robust import doubly_robust, weighted_outcome
 from deconfound.estimators.weighting.prior_shift import shift_prior
+from deconfound.estimators.weighting.propensity import propensity_weights
 from deconfound.estimators.weighting.reading import read_posterior, read_scores, to_posterior
 from deconfound.estimators.weighting.regression import regress_outcome
 from deconfound.estimators.weighting.sampler import weighted_order
@@ -26,6 +27,7 @@ __all__ = [
     "doubly_robust",
     "effective_sample_size",
     "expected_calibration_error",
+    "propensity_weights",
     "read_posterior",
     "read_scores",
     "regress_outcome",

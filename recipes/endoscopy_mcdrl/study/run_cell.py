@@ -101,8 +101,7 @@ def _work(folder: Path, config: RecipeConfig) -> RunFolder:
             f"folder, and the cell is trained from its first epoch"
         )
     asked = config.model_dump(mode="json")
-    usual = RecipeConfig.model_validate({}).model_dump(mode="json")
-    return RunFolder.create(folder, asked, begun, MAY_DIFFER, usual)
+    return RunFolder.create(folder, asked, begun, MAY_DIFFER, RecipeConfig.usual())
 
 
 def _tidy(

@@ -78,8 +78,8 @@ class Store:
         store = cls(settings.out)
         with store.writing():
             begun = store.has_models()
-            shared, usual = _shared(settings), _shared(StudySettings.model_validate({}))
-            keep_settings(store.folder / "study.json", "study", shared, begun, usual)
+            file, usual = store.folder / "study.json", StudySettings.usual()
+            keep_settings(file, "study", _shared(settings), begun, usual)
             keep_pack(store.folder, PromptPack.load(settings.pack), begun)
             write_text(store.folder / "README.txt", README.format(policy=fill(POLICY, 100)))
         return store
