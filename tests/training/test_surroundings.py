@@ -85,7 +85,7 @@ def test_images_weigh_by_their_surroundings(model) -> None:
     rare = torch.zeros(200, dtype=torch.bool).index_fill(0, torch.arange(0, 200, 10), True)
     assert weights[rare].min() > 3 * weights[~rare].median()
     assert weights[rare].sum() > 0.25 * weights.sum()  # a tenth of the images
-    assert found.transplant < 0.3
+    assert found.transplant < chosen(model, images).transplant - 0.2
     built = build_adjustment(settings, model, images, model.pack)
     assert built.sampling_weights is not None
     assert torch.equal(built.sampling_weights, weights.float())
