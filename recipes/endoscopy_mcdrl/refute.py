@@ -28,9 +28,9 @@ from deconfound.training.settings import HARMLESS
 
 from .cohort import Cohort, assemble
 from .config import RecipeConfig
-from .console import note_ignored
+from .console import note, note_ignored
 from .evaluate import settings_of
-from .methods import build_model, build_training
+from .methods import adjusting_of, build_model, build_training
 from .readers import survey
 
 
@@ -56,9 +56,11 @@ def trainer(run: RunFolder, method: str, model: CausalSegmenter) -> Train:
     """
     config = settings_of(run).model_copy(update={"devices": 1, "num_nodes": 1})
     _require_led_by_its_dictionary(method, config, model)
-    cohort = counting(
-        Console(stderr=True), "images", lambda progress: assemble(config, model.pack, progress)
-    )
+    console = Console(stderr=True)
+    if adjusting_of(method, config).weighs_by_surroundings:
+        note(console, f"{method} weighs images by surroundings, whatever the dictionary: what is")
+        note(console, "asked of words is asked of what they add to that")
+    cohort = counting(console, "images", lambda progress: assemble(config, model.pack, progress))
     fabric = launch(config)
 
     def train(training: Training, folder: Path, watcher: Watcher) -> CausalSegmenter:

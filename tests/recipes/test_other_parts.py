@@ -136,12 +136,15 @@ def test_dealt_masks_and_other_regions_are_trained_with(plain_run, tmp_path) -> 
     assert torch.equal(made[0].prompts.classes, made[1].prompts.classes)
 
 
+WORDS = {"weigh_by": "words"}
+
+
 @pytest.mark.parametrize(
     ("parts", "setting", "method", "words"),
     [
         ({"dictionary": "learned"}, {}, "mcdrl", "a changed one would only be another start"),
-        ({}, {"calibrate": True}, "adjusted", "--calibrate, which fits it to confounders drawn"),
-        ({"dictionary": "kmeans"}, {}, "adjusted", "a KMeansDictionary and weights read with"),
+        ({}, {**WORDS, "calibrate": True}, "adjusted", "--calibrate, which fits it to confounders"),
+        ({"dictionary": "kmeans"}, WORDS, "adjusted", "a KMeansDictionary and weights read with"),
         (
             {"dictionary": "kmeans", "intervention": "leace"},
             {},
