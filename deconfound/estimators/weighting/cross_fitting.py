@@ -59,7 +59,11 @@ def split(features: np.ndarray, classes: np.ndarray, who: np.ndarray) -> Folds:
 
 
 def class_probabilities(
-    features: np.ndarray, classes: np.ndarray, folds: Folds, weights: np.ndarray | None = None
+    features: np.ndarray,
+    classes: np.ndarray,
+    folds: Folds,
+    weights: np.ndarray | None = None,
+    inverse_penalty: float = INVERSE_PENALTY,
 ) -> np.ndarray:
     """Return P(k|s) of every image by logistic regression, out of sample.
 
@@ -68,6 +72,7 @@ def class_probabilities(
         classes: (n,)
         folds: from `split`.
         weights: (n,), of the images that are learned from; all alike by default.
+        inverse_penalty: C of the regression.
 
     Returns:
         (n, K), for the K classes that occur, in their order.
@@ -79,7 +84,7 @@ def class_probabilities(
     kinds = np.unique(classes)
     likely = np.zeros((len(classes), len(kinds)))
     for learned, asked in folds:
-        model = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000)
+        model = LogisticRegression(C=inverse_penalty, max_iter=1000)
         model.fit(unit[learned], classes[learned], sample_weight=weights[learned])
         known = np.searchsorted(kinds, model.classes_)
         likely[np.ix_(asked, known)] = model.predict_proba(unit[asked])

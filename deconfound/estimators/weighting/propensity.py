@@ -11,6 +11,9 @@ from deconfound.errors import ConfigurationError
 from deconfound.estimators.weighting.cross_fitting import askable, class_probabilities, split
 from deconfound.estimators.weighting.weights import WeightReport, effective_sample_size
 
+INVERSE_PENALTIES = (1.0, 10.0, 100.0)
+"""C of the logistic regressions that are tried: embeddings tell more of some confounders."""
+
 
 def propensity_weights(
     surroundings: np.ndarray,
@@ -29,7 +32,8 @@ def propensity_weights(
 
     P(k|s) is cross-fitted, or a model that knows the images by heart would be sure of them all:
     each image's is said by a logistic regression that has seen none of its patient's (Chernozhukov
-    et al., "Double/debiased machine learning", Econometrics Journal 2018).
+    et al., "Double/debiased machine learning", Econometrics Journal 2018). Of several penalties,
+    that counts under which the classes are likeliest, out of sample.
 
     Args:
         surroundings: s, (n, d), embeddings of images whose lesion is painted over.
@@ -51,10 +55,8 @@ def propensity_weights(
     weights, clipped = np.ones(len(class_index)), 0
     if len(rows):
         features, classes = surroundings[rows], class_index[rows]
-        likely = class_probabilities(features, classes, split(features, classes, who))
         _, kind, count = np.unique(classes, return_inverse=True, return_counts=True)
-        own = likely[np.arange(len(rows)), kind]
-        raw = count[kind] / len(rows) / np.maximum(own, 1e-12)
+        raw = count[kind] / len(rows) / _own_class(features, classes, who)
         cut = np.minimum(raw, clip)
         weights[rows] = cut / (np.bincount(kind, cut) / count)[kind]
         clipped = int((raw > clip).sum())
@@ -62,3 +64,13 @@ def propensity_weights(
     return WeightReport(
         found, effective_sample_size(found), found.max().item(), clipped / len(weights), 0.0
     )
+
+
+def _own_class(features: np.ndarray, classes: np.ndarray, who: np.ndarray) -> np.ndarray:
+    """Return P(k|s) of the class that each image has, (n,), above 0."""
+    folds, kind = split(features, classes, who), np.unique(classes, return_inverse=True)[1]
+    tried = [
+        class_probabilities(features, classes, folds, inverse_penalty=c)[np.arange(len(kind)), kind]
+        for c in INVERSE_PENALTIES
+    ]
+    return max((np.maximum(own, 1e-12) for own in tried), key=lambda own: np.log(own).sum())
