@@ -37,7 +37,7 @@ NAMED: dict[str, Named] = {
         "gated_mlp+standardisation+weighting",
     ),
     DEFAULT: Named(
-        "Default", "MCDRL's layer, images balanced by surroundings, lesions transplanted where needed",
+        "Default", "MCDRL's layer on images balanced by surroundings; transplants where that fails",
         "mtrs+cross_attention+causal_loss+weighting+propensity+transplant_auto+margin_auto"
         "+restyle_auto",
     ),

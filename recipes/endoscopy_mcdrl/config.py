@@ -37,8 +37,8 @@ class RecipeConfig(TrainingSettings, AdjustmentSettings):
         pack: prompt pack, by name or path.
         methods: what is trained, each with the same seed, data and budget: baseline, plain
             training; mcdrl, the published form; mcdrl_literal, its equation without a residual;
-            adjusted, mcdrl trained on pictures whose confounders are set (transplant, restyle,
-            render, weighting); or a rival: docs/rivals.md.
+            adjusted, mcdrl trained on images that are balanced (weighting), and whose confounders
+            are set (transplant, restyle, render); or a rival: docs/rivals.md.
         task: binary (lesion or not) or multiclass (which lesion).
         image_size: side of the training images, in pixels.
         train_tower: frozen, all, or how many of the tower's last blocks are trained.

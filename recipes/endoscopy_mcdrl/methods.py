@@ -51,8 +51,9 @@ SOURCES: dict[str, tuple[str, str]] = {
         "attention weights is left",
     ),
     "adjusted": (
-        "this library, docs/doing.md",
-        "MCDRL as here, trained on pictures whose confounders are set",
+        "this library, docs/weighting.md and docs/doing.md",
+        "MCDRL as here, on images that are balanced by their surroundings, with confounders set "
+        "where that is not enough",
     ),
     "mcdrl_without_mtrs": (
         "arXiv 2508.05008, Table 3",

@@ -19,7 +19,7 @@ def propensity_weights(
     surroundings: np.ndarray,
     class_index: np.ndarray,
     groups: Sequence[str] | None = None,
-    clip: float = 10.0,
+    clip: float = 20.0,
 ) -> WeightReport:
     """Return the stabilised weights w = P(k) / P(k|s), s being what an image shows but its lesion.
 
