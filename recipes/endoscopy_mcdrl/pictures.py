@@ -15,7 +15,7 @@ from deconfound.packs import PromptPack
 from deconfound.training import MethodResult
 from deconfound.training.adjusting import adjustment_by
 from deconfound.training.reading import as_found
-from deconfound.training.report import Adjusted, Example
+from deconfound.training.report import Adjusted, Example, Weighed
 from deconfound.training.what_was_read import WhatWasRead
 from deconfound.types import Explanation
 
@@ -25,6 +25,12 @@ from .methods import title_of
 
 SHOWN = 6
 """Images of either kind."""
+
+ALIKE = 0.1
+"""Difference of the largest weight and the smallest below which all images count alike."""
+
+SOUGHT = 200
+"""How many images are looked through for one of each class."""
 
 DRAWN_FROM = 24
 """Images that are adjusted together: donors are among them, as among those of a batch."""
@@ -99,6 +105,46 @@ def trained_with(
         )
         for i in torch.nonzero(changed)[:SHOWN, 0].tolist()
     )
+
+
+def counted(
+    told: WhatWasRead, cohort: Cohort, pack: PromptPack
+) -> tuple[tuple[Weighed, Weighed], ...]:
+    """Take of each class the training image that counts most, and the one that counts least.
+
+    Args:
+        told: what the adjustment goes by.
+        cohort: the images.
+        pack: names classes.
+
+    Returns:
+        A pair for each class; none where all images count alike.
+    """
+    weights = np.array(told.weights or ())
+    if not len(weights) or np.ptp(weights) < ALIKE:
+        return ()
+    order = np.argsort(-weights, kind="stable").tolist()
+    most, least = (
+        _first_of_each_class(rows, weights, cohort, pack) for rows in (order, order[::-1])
+    )
+    return tuple((most[k], least[k]) for k in sorted(most.keys() & least.keys()))
+
+
+def _first_of_each_class(
+    rows: Sequence[int], weights: np.ndarray, cohort: Cohort, pack: PromptPack
+) -> dict[int, Weighed]:
+    """Return the first image of each class that is met, by class; those far down are not sought."""
+    images, met = as_found(cohort.train), dict[int, Weighed]()
+    for row in rows[:SOUGHT]:
+        item = images[row]
+        k = int(item["class_index"])
+        if k < 0 or k in met:
+            continue
+        title = f"{pack.class_names[k].capitalize()}, {cohort.sites[int(item['site_index'])]}"
+        met[k] = Weighed(
+            title, item["image"].numpy(), np.asarray(item["mask"]), float(weights[row])
+        )
+    return met
 
 
 @torch.no_grad()

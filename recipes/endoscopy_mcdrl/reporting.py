@@ -27,7 +27,7 @@ from .config import PROFILES, RecipeConfig, load_profile
 from .console import note
 from .methods import what_was_read
 from .parts import described, takes_layer
-from .pictures import gallery, trained_with
+from .pictures import counted, gallery, trained_with
 
 FAMILIAR = "endoscopy"
 """The one modality that mini has seen."""
@@ -78,6 +78,7 @@ def report(
         confounders=_confounders(models[-1]),
         examples=examples,
         adjusted=adjusted,
+        weighed=counted(told, cohort, pack) if told and config.pictures else (),
         class_names=pack.class_names,
         multiclass=config.task == "multiclass",
         command=command(config, cohort),

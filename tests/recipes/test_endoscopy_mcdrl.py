@@ -132,6 +132,20 @@ def test_what_was_trained_with_is_shown(run: Path, tmp_path, monkeypatch) -> Non
         assert page.count("as it was trained with") == 6 * shown
 
 
+def test_what_counts_in_training_is_shown(run: Path, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(reporting, "_used", lambda *told: None)  # a long section, not asked for
+    copy = shutil.copytree(run, tmp_path / "copy")
+    kept = copy / "adjusting" / "adjusted.json"
+    read = json.loads(kept.read_text())
+    alike = [1.0] * read["images"]
+    for weights, shown in ((None, False), (alike, False), ([3.0, *alike[2:], 0.5], True)):
+        kept.write_text(json.dumps({**read, "weights": weights}))
+        assert main(["report", str(copy)]) == 0
+        page = told(copy / "report.html")
+        assert ("What counts in training" in page) == shown
+        assert ("counts 3.0 times" in page) == shown
+
+
 def test_a_report_reads_at_the_temperature_of_the_training(run, tmp_path, monkeypatch) -> None:
     asked: list[float] = []
 

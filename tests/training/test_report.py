@@ -22,6 +22,7 @@ from deconfound.training.report import (
     ConfounderEntry,
     Example,
     ReportContext,
+    Weighed,
     render_report,
     write_report,
 )
@@ -272,6 +273,21 @@ def test_what_was_trained_with_is_shown_below_what_was_found(context: ReportCont
     assert found != made
     assert "What it was trained with" not in Page(render_report(shown, pictures=False)).text
     assert "What it was trained with" not in Page(render_report(context)).text
+
+
+def test_what_counts_is_shown_above_what_hardly_does(context: ReportContext) -> None:
+    source, truth = np.random.default_rng(3), adjusted().truth
+    most, least = (
+        Weighed(f"Polyp, site {site}", source.uniform(size=(3, 32, 32)), truth, weight)
+        for site, weight in (("A", 11.04), ("B", 0.31))
+    )
+    shown = replace(context, examples=(), weighed=((most, least),))
+    page = Page(render_report(shown))
+    assert "What counts in training" in page.text
+    alts = [str(image["alt"]) for image in page.all("img")]
+    assert alts == ["Polyp, site A, counts 11.0 times", "Polyp, site B, counts 0.3 times"]
+    assert "What counts in training" not in Page(render_report(shown, pictures=False)).text
+    assert "What counts in training" not in Page(render_report(context)).text
 
 
 def test_pictures_are_pictures_and_speak_to_the_blind(context: ReportContext) -> None:

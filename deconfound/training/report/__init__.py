@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from deconfound.training.report.context import Adjusted, ConfounderEntry, Example, ReportContext
+from deconfound.training.report.context import (
+    Adjusted,
+    ConfounderEntry,
+    Example,
+    ReportContext,
+    Weighed,
+)
 from deconfound.training.report.report import render_report, write_report
 
 __all__ = [
@@ -10,6 +16,7 @@ __all__ = [
     "ConfounderEntry",
     "Example",
     "ReportContext",
+    "Weighed",
     "render_report",
     "write_report",
 ]

@@ -76,6 +76,23 @@ class Adjusted:
 
 
 @dataclass(frozen=True)
+class Weighed:
+    """One training image, and how much it counts.
+
+    Attributes:
+        title: lesion class and site in words.
+        image: (H, W, 3) or (3, H, W), float in [0, 1].
+        truth: (H, W), class indices, 0 background.
+        weight: in units of the mean image's.
+    """
+
+    title: str
+    image: np.ndarray
+    truth: np.ndarray
+    weight: float
+
+
+@dataclass(frozen=True)
 class ReportContext:
     """Everything the page says.
 
@@ -88,6 +105,7 @@ class ReportContext:
         confounders: the dictionary, in the order of the examples' weights.
         examples: images of the held-out site.
         adjusted: training images whose confounder was set.
+        weighed: of each class the training image that counts most, and that which counts least.
         class_names: lesion classes; more than one colour is used where ``multiclass``.
         multiclass: whether masks tell classes apart.
         command: how to get the numbers again.
@@ -106,6 +124,7 @@ class ReportContext:
     confounders: tuple[ConfounderEntry, ...] = ()
     examples: tuple[Example, ...] = ()
     adjusted: tuple[Adjusted, ...] = ()
+    weighed: tuple[tuple[Weighed, Weighed], ...] = ()
     class_names: tuple[str, ...] = ()
     multiclass: bool = False
     command: str = ""

@@ -18,7 +18,7 @@ from deconfound.training.overlays import (
     draw_heat,
     to_picture,
 )
-from deconfound.training.report.context import Adjusted, Example, ReportContext
+from deconfound.training.report.context import Adjusted, Example, ReportContext, Weighed
 from deconfound.training.report.svg import LINE, MUTED, SERIES, Panel, draw
 
 if TYPE_CHECKING:
@@ -142,6 +142,20 @@ def adjusted_panels(adjusted: Adjusted, context: ReportContext) -> list[Panel]:
     return [
         Panel(adjusted.title, each, embedded(picture), f"{adjusted.title}, {each}")
         for each, picture in zip(words, (found, made), strict=True)
+    ]
+
+
+def weighed_panels(pair: tuple[Weighed, Weighed], context: ReportContext) -> list[Panel]:
+    """Draw the training images of a class that count most and least, each with its contour."""
+    colours = PALETTE if context.multiclass else TRUTH
+    return [
+        Panel(
+            each.title,
+            f"{each.weight:.1f}",
+            embedded(draw_contours(sized(to_picture(each.image)), each.truth, colours)),
+            f"{each.title}, counts {each.weight:.1f} times",
+        )
+        for each in pair
     ]
 
 

@@ -68,6 +68,7 @@ def render_report(context: ReportContext, *, pictures: bool = True) -> str:
         "reading": reading(context, paired),
         "curves": curve_panels(context),
         "adjusted": _adjusted(context) if pictures else [],
+        "weighed": _weighed(context) if pictures else [],
         "examples": _examples(context) if pictures else [],
         "used": _used(context, pictures),
         "legend": legend if context.multiclass else [],
@@ -115,6 +116,12 @@ def _adjusted(context: ReportContext) -> list[list[Panel]]:
     from deconfound.training.report.figures import adjusted_panels
 
     return [adjusted_panels(each, context) for each in context.adjusted]
+
+
+def _weighed(context: ReportContext) -> list[list[Panel]]:
+    from deconfound.training.report.figures import weighed_panels
+
+    return [weighed_panels(each, context) for each in context.weighed]
 
 
 def _used(context: ReportContext, pictures: bool) -> dict[str, Any] | None:
