@@ -35,7 +35,7 @@ class Settings(BaseModel):
 
     @classmethod
     def usual(cls) -> dict[str, Any]:
-        """Return the settings of whoever says nothing, and knew of no later ones; as JSON."""
+        """Return the value that each setting had where nothing was said of it, as JSON has it."""
         return {**cls.model_validate({}).model_dump(mode="json"), **cls.before}
 
     @model_validator(mode="wrap")

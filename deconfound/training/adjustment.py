@@ -62,7 +62,7 @@ class AdjustmentSettings(Settings):
 
     @classmethod
     def off(cls) -> AdjustmentSettings:
-        """Return the settings of plain training."""
+        """Return the settings of plain training; a weighting that is added goes by words."""
         return cls(transplant=0, margin=0, restyle=0, render=0, weighting="none", weigh_by="words")
 
     @property

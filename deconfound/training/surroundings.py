@@ -26,7 +26,8 @@ from deconfound.training.loading import ImageDataset
 from deconfound.training.reading import Watch, as_found, embed
 
 MOST = 5000
-"""Images that are looked at, in even steps: more cost minutes, and say the same."""
+"""Images that are looked at, in even steps: more cost minutes, and say the same. All are looked at
+where each is weighed by what it shows."""
 
 REACH = 0.5
 """How far beyond its outline a lesion is looked for, in diameters of a disc as large as it."""
@@ -91,23 +92,27 @@ def choose(
     weighs = settings.weighs_by_surroundings
     if share == 0 and margin == "auto" and not weighs:
         margin = 0.0  # of no transplant
-    if "auto" not in (share, margin, restyle) and not weighs:
+    looks = weighs or "auto" in (share, margin)
+    if not looks and restyle != "auto":
         return Chosen(float(share), float(margin), float(restyle), weighting)
-    rows = range(0, len(images), 1 if weighs else -(-len(images) // MOST))
-    who = _patients(images, rows)
-    if not can_be_told(_classes(images, rows), who):
+    rows = range(0, len(images), -(-len(images) // MOST))
+    if not can_be_told(_classes(images, rows), _patients(images, rows)):
         return _untold(settings, weighting)
     restyle = 0.0 if restyle == "auto" else restyle
-    if "auto" not in (share, margin) and not weighs:
+    if not looks:
         return Chosen(float(share), float(margin), restyle, weighting)
-    look = partial(_look, model, images, rows, who, progress)
-    seen, notes = look(0.0 if margin == "auto" else float(margin)), tuple[str, ...]()
+    look = partial(_look, model, images, progress)
+    seen, notes = look(rows, 0.0 if margin == "auto" else float(margin)), tuple[str, ...]()
     if margin == "auto":
-        seen, notes = _as_far_as_lesions_reach(seen, look(REACH))
+        seen, notes = _as_far_as_lesions_reach(seen, look(rows, REACH))
     if weighs:
-        weighting = propensity_weights(seen.shown, seen.classes, who, settings.weight_limit)
+        every = range(len(images))
+        seen = seen if rows == every else look(every, seen.margin)
+        weighting = propensity_weights(
+            seen.shown, seen.classes, seen.patients, settings.weight_limit
+        )
     if share == "auto":
-        some = None if weighting is None else weighting.weights[list(rows)].numpy()
+        some = None if weighting is None else weighting.weights[list(seen.rows)].numpy()
         balance = seen.balance(some)
         share, notes = balance.left, (*notes, _told(balance, some is not None))
     return Chosen(float(share), seen.margin, restyle, weighting, notes)
@@ -127,8 +132,9 @@ def _untold(settings: AdjustmentSettings, weighting: WeightReport | None) -> Cho
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """Training images with their lesions painted over, and whose they are."""
+    """Some training images with their lesions painted over, and whose they are."""
 
+    rows: range
     margin: float
     shown: np.ndarray
     classes: np.ndarray
@@ -142,15 +148,14 @@ class _Look:
 def _look(
     model: Any,
     images: ImageDataset,
-    rows: Sequence[int],
-    who: Sequence[str] | None,
     progress: Watch | None,
+    rows: range,
     margin: float,
 ) -> _Look:
     pooled, classes = embed(
         model, images, progress, change=lambda item, _: _surroundings(item, margin), rows=rows
     )
-    return _Look(margin, pooled.numpy(), classes.numpy(), who)
+    return _Look(rows, margin, pooled.numpy(), classes.numpy(), _patients(images, rows))
 
 
 def _as_far_as_lesions_reach(near: _Look, far: _Look) -> tuple[_Look, tuple[str, ...]]:

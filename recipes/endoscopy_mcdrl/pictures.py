@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,7 +62,7 @@ def gallery(
     dice = {r.method: dict(zip(r.index.tolist(), r.dice.tolist(), strict=True)) for r in results}
     return tuple(
         Example(
-            title=f"{_class_of(batch, i, pack)}, {cohort.holdout}, image {row}",
+            title=f"{_class_of(int(batch['class_index'][i]), pack)}, {cohort.holdout}, image {row}",
             image=batch["image"][i].numpy(),
             truth=batch["mask"][i].numpy(),
             predictions={
@@ -97,7 +98,7 @@ def trained_with(
     changed = (made["image"] != found["image"]).flatten(1).any(dim=1)
     return tuple(
         Adjusted(
-            title=f"{_class_of(found, i, pack)}, {cohort.sites[int(found['site_index'][i])]}",
+            title=_class_and_site({key: each[i] for key, each in found.items()}, cohort, pack),
             image=found["image"][i].numpy(),
             truth=found["mask"][i].numpy(),
             made_image=made["image"][i].numpy(),
@@ -138,12 +139,11 @@ def _first_of_each_class(
     for row in rows[:SOUGHT]:
         item = images[row]
         k = int(item["class_index"])
-        if k < 0 or k in met:
-            continue
-        title = f"{pack.class_names[k].capitalize()}, {cohort.sites[int(item['site_index'])]}"
-        met[k] = Weighed(
-            title, item["image"].numpy(), np.asarray(item["mask"]), float(weights[row])
-        )
+        if k >= 0 and k not in met:
+            title, truth = _class_and_site(item, cohort, pack), np.asarray(item["mask"])
+            met[k] = Weighed(title, item["image"].numpy(), truth, float(weights[row]))
+        if len(met) == len(pack.class_names):
+            break
     return met
 
 
@@ -158,6 +158,10 @@ def worst_to_best(dice: np.ndarray, count: int) -> np.ndarray:
     return order[evenly(len(order), count)]
 
 
-def _class_of(batch: dict[str, torch.Tensor], row: int, pack: PromptPack) -> str:
-    index = int(batch["class_index"][row])
+def _class_and_site(item: Mapping[str, Any], cohort: Cohort, pack: PromptPack) -> str:
+    site = cohort.sites[int(item["site_index"])]
+    return f"{_class_of(int(item['class_index']), pack)}, {site}"
+
+
+def _class_of(index: int, pack: PromptPack) -> str:
     return pack.class_names[index].capitalize() if index >= 0 else "Lesion"

@@ -96,6 +96,17 @@ def test_images_weigh_by_their_surroundings(model) -> None:
     assert torch.equal(again.weighting.weights, weights)
 
 
+def test_every_image_is_weighed_however_few_are_asked_how_far_lesions_reach(
+    model, monkeypatch
+) -> None:
+    monkeypatch.setattr(surroundings, "MOST", 25)
+    images, seen = pictures(confounded=True), []
+    found = choose(AdjustmentSettings(), model, images, None, lambda *done: seen.append(done))
+    assert [done for done in seen if done[0] == done[1]] == [(20, 20), (20, 20), (60, 60)]
+    assert found.weighting is not None
+    assert len(found.weighting.weights) == 60
+
+
 def test_where_no_class_can_be_told_all_images_weigh_alike(model) -> None:
     images = pictures(confounded=True)
     images.class_index.fill_(0)

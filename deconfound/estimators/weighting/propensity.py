@@ -56,7 +56,7 @@ def propensity_weights(
     if len(rows):
         features, classes = surroundings[rows], class_index[rows]
         _, kind, count = np.unique(classes, return_inverse=True, return_counts=True)
-        raw = count[kind] / len(rows) / _own_class(features, classes, who)
+        raw = count[kind] / len(rows) / _own_class(features, kind, who)
         cut = np.minimum(raw, clip)
         weights[rows] = cut / (np.bincount(kind, cut) / count)[kind]
         clipped = int((raw > clip).sum())
@@ -66,11 +66,11 @@ def propensity_weights(
     )
 
 
-def _own_class(features: np.ndarray, classes: np.ndarray, who: np.ndarray) -> np.ndarray:
-    """Return P(k|s) of the class that each image has, (n,), above 0."""
-    folds, kind = split(features, classes, who), np.unique(classes, return_inverse=True)[1]
+def _own_class(features: np.ndarray, kind: np.ndarray, who: np.ndarray) -> np.ndarray:
+    """Return P(k|s) of the class that each image has, one of 0 to K-1; (n,), above 0."""
+    folds, images = split(features, kind, who), np.arange(len(kind))
     tried = [
-        class_probabilities(features, classes, folds, inverse_penalty=c)[np.arange(len(kind)), kind]
+        class_probabilities(features, kind, folds, inverse_penalty=c)[images, kind]
         for c in INVERSE_PENALTIES
     ]
     return max((np.maximum(own, 1e-12) for own in tried), key=lambda own: np.log(own).sum())

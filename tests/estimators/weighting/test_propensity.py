@@ -9,17 +9,14 @@ from hypothesis import strategies as st
 
 from deconfound.errors import ConfigurationError, ShapeError
 from deconfound.estimators.weighting import effective_sample_size, propensity_weights
+from tests.estimators.weighting.worlds import shown_confounder
 
 CLASSES = 3
 
 
 def world(strength: float, seed: int, count: int = 2000) -> tuple[np.ndarray, ...]:
-    """Surroundings that show a confounder, classes that go with it, and the confounder."""
-    source = np.random.default_rng(seed)
-    k = source.integers(CLASSES, size=count)
-    z = np.where(source.random(count) < strength, k, source.integers(CLASSES, size=count))
-    shown = np.eye(CLASSES, 8)[z] + 0.05 * source.standard_normal((count, 8))
-    return shown, k, z
+    """Surroundings that leave no doubt of a confounder."""
+    return shown_confounder(strength, seed, count, CLASSES, noise=0.05)
 
 
 @settings(max_examples=8)
@@ -65,8 +62,16 @@ def test_every_class_keeps_its_share(strength, clip, seed) -> None:
         assert report.weights[k == c].mean().item() == pytest.approx(1)
     assert report.largest == report.weights.max().item()
     assert report.ess == pytest.approx(effective_sample_size(report.weights))
-    if clip == 1:
-        assert report.largest <= 1 / report.weights.min().item()
+
+
+def test_a_limit_cuts_the_largest_weights() -> None:
+    shown, k, z = world(0.9, 0)
+    free, cut = (propensity_weights(shown, k, clip=clip) for clip in (100.0, 4.0))
+    assert free.largest > 8
+    assert free.clipped_share == 0
+    assert cut.clipped_share == pytest.approx(np.mean(k != z), abs=0.02)
+    assert cut.largest < 8
+    assert cut.ess > free.ess
 
 
 def test_what_cannot_be_guessed_weighs_one() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -36,3 +37,14 @@ def population(scm: DiscreteSCM) -> Population:
 
 def one_hot(index: Tensor, count: int) -> Tensor:
     return F.one_hot(index, count).double()
+
+
+def shown_confounder(
+    strength: float, seed: int = 0, count: int = 600, classes: int = 3, noise: float = 0.1
+) -> tuple[np.ndarray, ...]:
+    """Return embeddings that show a confounder, classes that go with it, and the confounder."""
+    source = np.random.default_rng(seed)
+    k = source.integers(classes, size=count)
+    z = np.where(source.random(count) < strength, k, source.integers(classes, size=count))
+    shown = np.eye(classes, 8)[z] + noise * source.standard_normal((count, 8))
+    return shown, k, z
